@@ -14,9 +14,11 @@ from aiida_cse.calculations.ports import checked_by, remote_link, system_error
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.job.records import (
+    COMPRESSED_LOG,
     END_RECORD,
     EPILOGUE_LINES,
     START_RECORD,
+    UNFINISHED_LOG,
     job_scripts,
     prologue_lines,
     wall_time_error,
@@ -134,11 +136,18 @@ class LammpsStageCalculation(LammpsRawCalculation):
         info.append_text = EPILOGUE_LINES
         info.local_copy_list = [(system.uuid, FILENAMES[key], FILENAMES[key]) for key in ("data", "forcefield")]
         info.provenance_exclude_list = list(job_scripts())
-        info.retrieve_list = [LOG, START_RECORD, END_RECORD, *settings.get("additional_retrieve_list", [])]
+        info.retrieve_list = [
+            COMPRESSED_LOG,
+            [UNFINISHED_LOG, LOG, 0],
+            START_RECORD,
+            END_RECORD,
+            *settings.get("additional_retrieve_list", []),
+        ]
         if plan.has_shots:
             info.retrieve_list.append(SHOTS)
         info.retrieve_temporary_list = [
             options.output_filename,
+            LOG,
             *([FINAL_DATA] if settings.get("keep_system", False) else []),
         ]
         if "parent_folder" in self.inputs:

@@ -97,9 +97,7 @@ class CseReductionData(SinglefileData):
                 f"at step {earlier.get('last_step')}"
             )
         else:
-            attributes |= {"previous": previous.uuid, "first_step": earlier["first_step"]}
-            attributes |= {key: earlier[key] + attributes[key] for key in ("frames", "time_ps")}
-            attributes["sources"] = [*earlier.get("sources", []), *attributes["sources"]]
+            attributes |= {"previous": previous.uuid, **_continued(earlier, attributes, previous._name)}
         self.base.attributes.set_many(attributes)
 
     def set_file(self, file: Any, filename: Any = None) -> None:
@@ -167,6 +165,28 @@ class CseReductionData(SinglefileData):
             return State.load(io.BytesIO(read_bytes(self, self.filename, _MOST_BYTES)))
         except ValueError as error:
             raise ValueError(f"{self._name}: {FILENAME}: {error}") from error
+
+
+def _continued(earlier: Mapping[str, Any], part: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the attributes of the whole state from those of an ``earlier`` reduction and of the part after it.
+
+    Raises
+    ------
+    ValueError
+        The earlier ones, which may come from anybody's archive, lack one or have a wrong one; names it.
+    """
+    found: dict[str, Any] = {}
+    for key in ("first_step", "frames", "time_ps"):
+        value = earlier.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name}: attribute {key} = {value!r}: must be a number; reduce the trajectory again")
+        found[key] = value if key == "first_step" else value + part[key]
+    sources = earlier.get("sources", [])
+    if not isinstance(sources, list):
+        raise ValueError(
+            f"{name}: attribute sources = {sources!r:.100}: must be a list; reduce the trajectory again"
+        )
+    return found | {"sources": [*sources, *part["sources"]]}
 
 
 def temperature_of(reduction: CseReductionData) -> float | None:

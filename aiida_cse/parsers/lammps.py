@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from aiida_cse.lammps.files.data import DataFile
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.continuity import Deviation, deviation, inexact_reason, trajectory_error
 from aiida_cse.lammps.job.records import (
+    COMPRESSED_LOG,
     END_RECORD,
     START_RECORD,
     EndRecord,
@@ -140,13 +144,9 @@ class LammpsStageParser(Parser):
     def parse(self, retrieved_temporary_folder: str | None = None, **_: Any) -> ExitCode | None:
         """Attach the outputs and return the exit code; a killed run never succeeds."""
         said = list(self._said(retrieved_temporary_folder))
-        if LOG not in self.retrieved.base.repository.list_object_names():
+        report = self._log(retrieved_temporary_folder)
+        if report is None:
             return self._without_log(said)
-        with (
-            self.retrieved.base.repository.open(LOG, "rb") as handle,
-            io.TextIOWrapper(handle, encoding="utf-8", errors="replace") as lines,
-        ):
-            report = read_log(lines)
         if "plan" not in self.node.inputs:
             self.out("results", orm.Dict({"error": report.error, "lammps_version": report.version}))
             return self._exit_code(judge(report, None, said), report, "the end of the script", said)
@@ -177,6 +177,27 @@ class LammpsStageParser(Parser):
                 outcome = replace(outcome, error=outcome.error + self._early_breakdown(plan, report))
             return self._exit_code(outcome, report, plan.target_step, said)
         return self._final_system(plan, retrieved_temporary_folder)
+
+    def _log(self, folder: str | None) -> LogReport | None:
+        """Return the content of the log; None if LAMMPS wrote none.
+
+        The whole log is in the temporary ``folder``. Jobs of earlier versions and of a user's own script have it
+        among the retrieved files. That which the epilogue has compressed may lack the thermo rows.
+        """
+        stored, whole = self.retrieved.base.repository, Path(folder or ".") / LOG
+        with ExitStack() as stack:
+            handle: Any
+            if folder is not None and whole.is_file():
+                handle = stack.enter_context(whole.open("rb"))
+            elif LOG in (names := stored.list_object_names()):
+                handle = stack.enter_context(stored.open(LOG, "rb"))
+            elif COMPRESSED_LOG in names:
+                packed = stack.enter_context(stored.open(COMPRESSED_LOG, "rb"))
+                handle = stack.enter_context(gzip.open(packed))
+            else:
+                return None
+            lines = stack.enter_context(io.TextIOWrapper(handle, encoding="utf-8", errors="replace"))
+            return read_log(_readable(lines))
 
     def _without_log(self, said: list[str]) -> ExitCode:
         """Return the exit code of a job without a log: LAMMPS could not start, or the job was ended before."""
@@ -333,6 +354,12 @@ class LammpsStageParser(Parser):
             return self._code("ERROR_FINAL_SYSTEM", error=str(error))
         self.out("system", CseSystemData(system))
         return None
+
+
+def _readable(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines up to the place where a compressed file is damaged."""
+    with suppress(EOFError, OSError, zlib.error):
+        yield from lines
 
 
 def closest_atoms(system: System) -> str | None:

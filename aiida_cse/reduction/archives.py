@@ -38,8 +38,10 @@ DAMAGED = (
 )
 
 _SUFFIX = ".npy"
-#: zlib's level of compression
+#: zlib's level of compression of the smaller arrays
 _LEVEL = 4
+#: bytes from which an array is compressed by bzip2, which leaves two thirds of the bytes that zlib does
+_LARGE_BYTES = 2**14
 #: bytes that are read at once
 _PIECE_BYTES = 2**20
 #: a file may unpack to this many bytes whatever its own size, ...
@@ -55,17 +57,21 @@ def _largest(file_bytes: int) -> int:
     return max(_SMALL_BYTES, _LARGEST_RATIO * file_bytes)
 
 
-def write_arrays(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], method: int = zipfile.ZIP_DEFLATED) -> None:
-    """Write arrays to an npz file; with one version of zlib, equal arrays give equal bytes."""
-    with zipfile.ZipFile(file, "w", method, compresslevel=_LEVEL) as archive:
+def write_arrays(file: BinaryIO, arrays: Mapping[str, NDArray[Any]], *, compressed: bool = True) -> None:
+    """Write arrays to an npz file; with one version of zlib and bzip2, equal arrays give equal bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
+            if compressed:
+                large = array.nbytes >= _LARGE_BYTES
+                archive.compression = zipfile.ZIP_BZIP2 if large else zipfile.ZIP_DEFLATED
+                archive.compresslevel = 9 if large else _LEVEL
             with archive.open(name + _SUFFIX, "w", force_zip64=True) as member:
                 npy.write_array(member, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     size, unpacked = file.tell(), sum(array.nbytes for array in arrays.values())
-    if method != zipfile.ZIP_STORED and unpacked > _largest(size):
+    if compressed and unpacked > _largest(size):
         file.seek(0)
         file.truncate()
-        write_arrays(file, arrays, zipfile.ZIP_STORED)
+        write_arrays(file, arrays, compressed=False)
 
 
 def read_arrays(file: BinaryIO, most_bytes: Mapping[str, int] = MappingProxyType({})) -> dict[str, NDArray[Any]]:

@@ -166,7 +166,7 @@ def forecast(builder: Any) -> Forecast:
         durations=durations,
         disk=Disk(
             sum(folder_bytes(part) for part in found.parts),
-            sum(stored_bytes(part) for part in found.parts),
+            stored_bytes(found.parts),
             _free(folders),
             _free(repository),
         ),
@@ -194,6 +194,7 @@ def _production(
     plan = ProductionPlan.model_validate(inputs.plan.get_dict()).at(temperature)
     start = 0 if previous is None else step_of(previous) or 0
     looks = plan.looks(start)
+    sampling = Sampling.model_validate(sampling_of(inputs.plan.get_dict(), inputs.sampling.get_dict()))
     earliest = None if plan.stop.rule == "fixed" else looks[min(plan.stop.confirmations, len(looks)) - 1]
     return Part(
         name,
@@ -204,7 +205,8 @@ def _production(
         looks=tuple(looks),
         until_reduced=plan.keep_trajectory != "always",
         earliest=earliest,
-        counts_per_ps=size.counts_per_ps(sampling_of(inputs.plan.get_dict(), inputs.sampling.get_dict())),
+        counts_per_ps=size.counts_per_ps(sampling),
+        coordinates=size.coordinates(sampling),
     )
 
 
@@ -223,9 +225,13 @@ class _Size:
         low, high = info.box[2]
         return cls(info.natoms, info.atoms_of(info.ion_types()), len(info.types), high - low)
 
-    def counts_per_ps(self, sampling: dict[str, Any]) -> float:
+    def coordinates(self, sampling: Sampling) -> int:
+        """Return how many coordinates a reduction keeps at both ends, for displacements across them, at most."""
+        between = sampling.displacement_ps or min(10 * sampling.frame_ps, *sampling.lags_ps, math.inf)
+        return math.ceil(max(sampling.lags_ps, default=0.0) / between) * 3 * self.followed
+
+    def counts_per_ps(self, asked: Sampling) -> float:
         """Return how many numbers a reduction with this sampling counts per ps of a trajectory."""
-        asked = Sampling.model_validate(sampling)
         width = asked.ion_bin_width or asked.bin_width
         ions = self.length / width if width else asked.bins
         streams = [

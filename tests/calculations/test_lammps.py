@@ -97,8 +97,9 @@ def test_a_hostile_system_is_refused_before_a_job_is_made(
 
 def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, _ = prepare("cse.lammps", **inputs)
-    assert info.retrieve_list == ["log.lammps", "start.json", "end.json"]
-    assert info.retrieve_temporary_list == ["lammps.out"], "it repeats the log: for the parser alone"
+    log = ["log.lammps.gz", ["unfinished.log", "log.lammps", 0]]
+    assert info.retrieve_list == [*log, "start.json", "end.json"]
+    assert info.retrieve_temporary_list == ["lammps.out", "log.lammps"], "whole for the parser alone"
     settings = {
         "keep_system": True,
         "additional_retrieve_list": ["restart.500", ["dump.*", ".", None]],
@@ -107,8 +108,8 @@ def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     shots, _ = prepare("cse.lammps", **inputs | {"plan": orm.Dict({"stages": [WINDOW, SHOOT]})})
     assert shots.retrieve_list == ["log.lammps", "start.json", "end.json", "shots.txt"]
     info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
-    assert info.retrieve_list == ["log.lammps", "start.json", "end.json", "restart.500", ["dump.*", ".", None]]
-    assert info.retrieve_temporary_list == ["lammps.out", "final.data"]
+    assert info.retrieve_list == [*log, "start.json", "end.json", "restart.500", ["dump.*", ".", None]]
+    assert info.retrieve_temporary_list == ["lammps.out", "log.lammps", "final.data"]
     assert info.codes_info[0].cmdline_params[-2:] == ["-sf", "gpu"]
 
 

@@ -1,6 +1,8 @@
 """The parser of LAMMPS jobs on stored logs of the real program: what really became of the run."""
 
+import gzip
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -116,6 +118,26 @@ def test_windows_and_short_trajectories_of_a_crossing(parse: Parse) -> None:
     assert exit_code.status == 424
     assert "of stage 'shoot' is missing" in exit_code.message
     assert len(outputs["shots"].get_array("start")) < 6
+
+
+def test_a_log_is_read_whole_and_stored_compressed_without_rows(parse: Parse) -> None:
+    text = log("finished")
+    rows = re.compile(rb"^ *- \[.*\n", re.MULTILINE)
+    stored: dict[str, str | bytes] = {"log.lammps.gz": gzip.compress(rows.sub(b"", text))}
+    known, expected = parse("cse.lammps", inputs(*FINISHED), retrieved={"log.lammps": text})
+    exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=stored, temporary={"log.lammps": text})
+    assert known is exit_code is None
+    assert outputs["results"].get_dict() == expected["results"].get_dict()
+    np.testing.assert_array_equal(outputs["thermo"].get_array("pe"), expected["thermo"].get_array("pe"))
+
+
+@pytest.mark.parametrize("missing", [0, 10, 2000])
+def test_a_compressed_log_alone_is_read_as_far_as_it_is_intact(parse: Parse, missing: int) -> None:
+    packed = gzip.compress(log("finished"))
+    stored: dict[str, str | bytes] = {"log.lammps.gz": packed[: len(packed) - missing]}
+    exit_code, outputs = parse("cse.lammps", inputs(*FINISHED), retrieved=stored)
+    assert outputs["results"]["lammps_version"] == VERSION
+    assert (exit_code is None) == (missing < 2000)
 
 
 def test_thermo_is_one_series_per_column(parse: Parse) -> None:

@@ -58,8 +58,13 @@ def test_equal_states_give_equal_bytes(state: State, path: Path) -> None:
 
 
 def test_a_file_is_compressed_and_read_by_numpy(state: State, path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        assert {one.compress_type for one in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    large = path.with_name("large.npz")
+    with large.open("wb") as file:
+        archives.write_arrays(file, {"large": np.arange(5000), "small": np.arange(50)})
+    for one, expected in ((path, {zipfile.ZIP_DEFLATED}), (large, {zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED})):
+        with zipfile.ZipFile(one) as archive:
+            assert {member.compress_type for member in archive.infolist()} == expected
+    np.testing.assert_array_equal(np.load(large)["large"], np.arange(5000))
     found = contents(path)
     assert path.stat().st_size < sum(array.nbytes for array in found.values()) / 2
     assert set(found) == {"config", "sources", *state.arrays()}

@@ -1,5 +1,6 @@
 #!/bin/sh
-# After LAMMPS: end its remaining processes, record the files that it leaves (end.json) and release the folder.
+# After LAMMPS: end its remaining processes, compress its log, record the files that it leaves (end.json) and release
+# the folder.
 #
 #   sh epilogue.sh STATUS
 #
@@ -20,6 +21,12 @@ fi
 full=false
 fill probe 64 || full=true
 rm -f probe reserve
+
+# the log for the repository; that of a run without an error lacks the thermo rows, which are stored as arrays
+rows='/^ *- \[/d'
+[ "$1" = 0 ] || rows=
+[ -s log.lammps ] && LC_ALL=C sed "$rows" log.lammps | gzip -9n >log.part 2>/dev/null && [ -s log.part ] &&
+    mv log.part log.lammps.gz && rm -f unfinished.log
 
 {
     printf '{\n "status": %s,\n "disk_full": %s,\n "host": "%s",\n "lammps_version": "%s",\n "ranks": %s,\n "files": ' \

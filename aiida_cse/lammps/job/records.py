@@ -1,7 +1,8 @@
 """Shell scripts around a LAMMPS job, and the records that they write.
 
 Before LAMMPS, ``prologue.sh`` locks the folder, ends remaining processes of earlier jobs and chooses the
-checkpoint. Afterwards, ``epilogue.sh`` ends remaining processes of this job and records the files that it leaves.
+checkpoint. Afterwards, ``epilogue.sh`` ends remaining processes of this job, compresses its log and records the
+files that it leaves.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.schema import StrictModel
 
 __all__ = [
+    "COMPRESSED_LOG",
     "END_RECORD",
     "EPILOGUE_LINES",
     "START_RECORD",
+    "UNFINISHED_LOG",
     "EndRecord",
     "FileRecord",
     "StartRecord",
@@ -32,6 +35,9 @@ __all__ = [
 
 #: files that the prologue and the epilogue write
 START_RECORD, END_RECORD = "start.json", "end.json"
+#: the log that the epilogue compresses, without thermo rows if LAMMPS reported no error, and a link to the whole
+#: log that exists until then
+COMPRESSED_LOG, UNFINISHED_LOG = "log.lammps.gz", "unfinished.log"
 
 #: files beside this module that a job needs
 _SCRIPTS = ("prologue.sh", "epilogue.sh", "lock.sh", "record.sh")

@@ -18,14 +18,20 @@ _OVERHEAD = 8.0
 _SAME_SIZE = 1.5
 #: bytes per atom of restart and data files, measured with the demo: with bonds and velocities, and without bonds
 _RESTART, _DATA = {True: 265, False: 142}, {True: 210, False: 110}
-#: bytes of the log for each checkpoint, which repeats the setup, and for each line of thermo data
-_LOG_CHECKPOINT, _LOG_LINE = 6000, 230
+#: bytes of the log in the folder of a job: force field, each stage, each checkpoint, which repeats the setup, and
+#: each line of thermo data
+_LOG, _LOG_STAGE, _LOG_CHECKPOINT, _LOG_LINE = 14_000, 5000, 1500, 275
 #: restart files that a job leaves, one of up to three stages and one of more
 _KEPT, _KEPT_OF_MANY = 3, 10
-#: bytes per atom of a system node, per line of thermo data in its node, of scripts and records of a job
-_SYSTEM, _THERMO_LINE, _RECORDS = 250, 160, 20_000
-#: bytes of the results of an analysis, and per count of a compressed reduction
-_RESULTS, _COUNT = 120_000, 2.5
+#: bytes that a job stores for its compressed log, script and records, and more for each stage and each checkpoint
+_JOB, _JOB_STAGE, _JOB_CHECKPOINT = 13_000, 1250, 40
+#: bytes per line of thermo data: at constant volume five columns are the same in many jobs, which are stored once
+_THERMO_LINE = {True: 80, False: 115}
+#: bytes per atom of a system node, with bonds and without
+_SYSTEM = {True: 225, False: 190}
+#: bytes of the results of an analysis; of a compressed reduction per count, per frame, and per coordinate
+#: (of framework and ions) that it keeps at its ends for displacements
+_RESULTS, _COUNT, _FRAME, _COORDINATE = 120_000, 0.67, 9.5, 1.9
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Part:
         Step at which it may end at the earliest, if a rule decides; None if it runs to its end.
     counts_per_ps
         Counts of the reduction per ps of its trajectory.
+    coordinates
+        Numbers of coordinates that a reduction keeps at its ends.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Part:
     until_reduced: bool = False
     earliest: int | None = None
     counts_per_ps: float = 0.0
+    coordinates: int = 0
 
     @property
     def steps(self) -> int:
@@ -213,14 +222,28 @@ def folder_bytes(part: Part) -> float:
     return total + max(written.values(), default=0.0)
 
 
-def stored_bytes(part: Part) -> float:
-    """Return the size of what a part stores in the repository of the profile at most, bytes."""
-    logs = math.fsum(_log_bytes(job) + _lines(job) * _THERMO_LINE + _RECORDS for job in part.jobs)
-    systems = (1 + len(part.looks)) * part.atoms * _SYSTEM
-    timestep = part.jobs[-1].stages[-1].timestep_fs / 1000 if part.jobs else 0.0
-    # each look stores the reduction of what is new
-    counts = max(part.looks, default=0) * timestep * part.counts_per_ps * _COUNT
-    return logs + systems + len(part.looks) * _RESULTS + counts
+def stored_bytes(parts: Sequence[Part]) -> float:
+    """Return the size of what parts store in the repository of the profile at most, bytes.
+
+    Files of equal content are stored once, so that the parts of a phase share the system from which they start.
+    """
+    starts = {part.name.split()[0]: part for part in parts if not part.looks}
+    total = math.fsum(part.atoms * _SYSTEM[part.bonded] for part in starts.values())
+    for part in parts:
+        for job in part.jobs:
+            total += _JOB + _checkpoints(job) * _JOB_CHECKPOINT
+            for stage, steps in _stages(job):
+                lines = steps / stage.interval(stage.thermo_ps) + 1
+                total += _JOB_STAGE + lines * _THERMO_LINE[stage.kind == "nvt" and stage.scale_z is None]
+        total += max(1, len(part.looks)) * part.atoms * _SYSTEM[part.bonded]
+        if not part.looks:
+            continue
+        # each look stores the results and the reduction of what is new
+        stage = part.jobs[-1].stages[-1]
+        frame_ps = stage.ions_ps or stage.trajectory_ps or math.inf
+        total += len(part.looks) * (_RESULTS + part.coordinates * _COORDINATE)
+        total += part.picoseconds * (part.counts_per_ps * _COUNT + _FRAME / frame_ps)
+    return total
 
 
 def _start(job: JobPlan) -> int:
@@ -233,12 +256,10 @@ def _stages(job: JobPlan) -> list[tuple[Any, int]]:
     return [(stage, steps) for stage, steps in spans if steps > 0]
 
 
-def _lines(job: JobPlan) -> float:
-    return math.fsum(steps / stage.interval(stage.thermo_ps) + 1 for stage, steps in _stages(job))
-
-
 def _log_bytes(job: JobPlan) -> float:
-    return _checkpoints(job) * _LOG_CHECKPOINT + _lines(job) * _LOG_LINE
+    stages = _stages(job)
+    lines = math.fsum(steps / stage.interval(stage.thermo_ps) + 1 for stage, steps in stages)
+    return _LOG + len(stages) * _LOG_STAGE + _checkpoints(job) * _LOG_CHECKPOINT + lines * _LOG_LINE
 
 
 def _checkpoints(job: JobPlan) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import re
@@ -19,7 +20,9 @@ import pytest
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.job.continuity import inexact_reason
 from aiida_cse.lammps.job.records import (
+    COMPRESSED_LOG,
     END_RECORD,
+    UNFINISHED_LOG,
     EndRecord,
     StartRecord,
     job_scripts,
@@ -139,6 +142,7 @@ def test_a_job_whose_lammps_was_killed_cleans_up_after_itself(running: Running, 
     outcome = judge(job.report, LONG.target_step, job.stderr.splitlines())
     assert outcome is not None
     assert outcome.kind == "interrupted"
+    assert gzip.decompress((job.folder / COMPRESSED_LOG).read_bytes()) == (job.folder / LOG).read_bytes()
     assert goes_on(job).started_from.ended_processes == 0
 
 
@@ -149,6 +153,8 @@ def test_a_killed_job_leaves_no_process(running: Running) -> None:
     process.wait()
     wait_for(lambda: not processes_of(job))
     assert not (job.folder / "lock" / "released").exists()
+    assert not (job.folder / COMPRESSED_LOG).exists()
+    assert (job.folder / UNFINISHED_LOG).read_bytes() == (job.folder / LOG).read_bytes()
     later = goes_on(job)
     assert later.started_from.ended_processes == 0
     assert later.report.error is None
@@ -291,6 +297,12 @@ def test_a_job_records_the_files_that_it_leaves(system: System, lmp: Path, tmp_p
     assert (job.left.status, job.left.signal) == (0, None)
     assert (job.left.lammps_version, job.left.ranks) == (job.report.version, 1)
     assert job.left.host == job.started_from.host == os.uname().nodename
+    whole = (job.folder / LOG).read_text()
+    kept = gzip.decompress((job.folder / COMPRESSED_LOG).read_bytes()).decode()
+    rows = [line for line in whole.splitlines() if line.startswith("  - [")]
+    assert kept.splitlines() == [line for line in whole.splitlines() if line not in rows]
+    assert len(rows) > 3
+    assert not (job.folder / UNFINISHED_LOG).is_symlink()
 
 
 @pytest.mark.integration
