@@ -138,7 +138,7 @@ class LammpsStageCalculation(LammpsRawCalculation):
         info.provenance_exclude_list = list(job_scripts())
         info.retrieve_list = [
             COMPRESSED_LOG,
-            [UNFINISHED_LOG, LOG, 0],
+            (UNFINISHED_LOG, LOG, 0),
             START_RECORD,
             END_RECORD,
             *settings.get("additional_retrieve_list", []),

@@ -97,7 +97,7 @@ def test_a_hostile_system_is_refused_before_a_job_is_made(
 
 def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
     info, _ = prepare("cse.lammps", **inputs)
-    log = ["log.lammps.gz", ["unfinished.log", "log.lammps", 0]]
+    log = ["log.lammps.gz", ("unfinished.log", "log.lammps", 0)]
     assert info.retrieve_list == [*log, "start.json", "end.json"]
     assert info.retrieve_temporary_list == ["lammps.out", "log.lammps"], "whole for the parser alone"
     settings = {
