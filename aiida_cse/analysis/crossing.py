@@ -697,7 +697,7 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     ladders = "fewer than three ladders"
     yield Quantity.of(found, "barrier ΔF", "barrier{}_K", "K", reason=ladders)
     yield Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason=ladders)
-    yield Quantity.of(found, "rate with κ = 1", "rate_tst{}_per_s", "s⁻¹", reason="see Γ")
+    yield Quantity.of(found, "rate with κ = 1", "rate_tst{}_per_s", "s⁻¹")
     starts, reactive = (found.get(key) or [None, None] for key in ("starts", "reactive"))
     for words, key, turn in (("into", "kappa_in{}", 0), ("out of", "kappa_out{}", 1)):
         note = f"{reactive[turn]} of {starts[turn]} starts"
@@ -706,7 +706,7 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     per_ion = "per ion of the 1st layer"
     yield Quantity.of(found, "Γ into the slab", "rate_in{}_per_s", "s⁻¹", reason=bounds, note=per_ion)
     yield Quantity.of(found, "Γ out of the slab", "rate_out{}_per_s", "s⁻¹", reason=bounds, note=per_ion)
-    yield Quantity.of(found, "harmonic estimate of Γ", "rate_harmonic{}_per_s", "s⁻¹", reason="κ = 1, a parabola")
+    yield Quantity.of(found, "harmonic estimate of Γ", "rate_harmonic{}_per_s", "s⁻¹", note="κ = 1, a parabola")
     yield Quantity.of(
         found, "diffusive estimate of Γ", "rate_diffusive{}_per_s", "s⁻¹", reason="an estimate where κ < 0.3"
     )
@@ -715,4 +715,4 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity.of(
         found, "ions in the ceramic in the windows", "ceramic_ions{}", reason="F is conditional on it"
     )
-    yield Quantity.of(found, "slowest correlation time", "correlation{}_ps", "ps", reason="of a window")
+    yield Quantity.of(found, "slowest correlation time", "correlation{}_ps", "ps", note="of a window")
