@@ -182,7 +182,7 @@ def test_a_stopped_run_can_be_resumed(commands: Commands, number: signal.Signals
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_another_python_stops_a_run_whether_or_not_it_answers_in_time(commands: Commands, answers: bool) -> None:
-    python, pk = commands.run(seconds=8)
+    python, pk = commands.run(seconds=12)
     commands.await_mark("start a1")
     said = commands.start("stop", pk, 30 if answers else 0).communicate(timeout=60)[0]
 
