@@ -106,7 +106,7 @@ def test_what_is_retrieved(prepare: Prepare, inputs: dict[str, Any]) -> None:
         "additional_cmdline_params": ["-sf", "gpu"],
     }
     shots, _ = prepare("cse.lammps", **inputs | {"plan": orm.Dict({"stages": [WINDOW, SHOOT]})})
-    assert shots.retrieve_list == ["log.lammps", "start.json", "end.json", "shots.txt"]
+    assert shots.retrieve_list == [*log, "start.json", "end.json", "shots.txt"]
     info, _ = prepare("cse.lammps", **inputs, settings=orm.Dict(settings))
     assert info.retrieve_list == [*log, "start.json", "end.json", "restart.500", ["dump.*", ".", None]]
     assert info.retrieve_temporary_list == ["lammps.out", "log.lammps", "final.data"]
