@@ -22,12 +22,12 @@ _TYPE = "aiida.calculations:cse.discard"
 class DiscardCalculation(CalcJob):
     """Delete the trajectories in the folders of jobs whose frames a reduction holds, with ``aiida-cse discard``.
 
-    A file that the reduction does not name, by its size and its first step, stays.
+    A file that the reduction does not name, by its size, its first step and its checksum, stays.
     """
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
-        """Define inputs and exit codes."""
+        """Define inputs, outputs and exit codes."""
         super().define(spec)
         spec.input("reduction", valid_type=CseReductionData, help="Stored reduction of these trajectories.")
         spec.input_namespace(
@@ -36,6 +36,12 @@ class DiscardCalculation(CalcJob):
         job_options(spec, "cse.discard", "discard.out")
         # a job from the cache would delete nothing
         spec.input("metadata.disable_cache", valid_type=bool, default=True)
+        spec.output(
+            "deleted",
+            valid_type=orm.Dict,
+            required=False,
+            help="Names of the deleted files by the labels of their folders; jobs of earlier versions lack it.",
+        )
         spec.exit_code(
             386,
             "ERROR_NOT_DISCARDED",
@@ -61,9 +67,14 @@ class DiscardCalculation(CalcJob):
 
 
 def discarded_by(folder: orm.RemoteData) -> Any:
-    """Return the job that deleted the trajectories in a folder, None if there is none."""
-    links = folder.base.links.get_outgoing(orm.CalcJobNode, LinkType.INPUT_CALC).all_nodes()
-    return next((job for job in links if job.process_type == _TYPE and job.is_finished_ok), None)
+    """Return the job that deleted a trajectory in a folder, None if there is none."""
+    for link in folder.base.links.get_outgoing(orm.CalcJobNode, LinkType.INPUT_CALC).all():
+        job, label = link.node, link.link_label.removeprefix("folders__")
+        if job.process_type != _TYPE or not job.is_finished_ok:
+            continue
+        if "deleted" not in job.outputs or job.outputs.deleted.get_dict().get(label):
+            return job
+    return None
 
 
 def is_discarded(job: orm.CalcJobNode) -> bool:

@@ -317,6 +317,7 @@ def reduce(
             "checksums": {path: one for path, one in sums.items() if Path(path) not in gone},
             "entrance": Entrance(described, unwrap, frame_ps),
             "increment": increment,
+            "hash_sources": True,
         }
         progress = stack.enter_context(frames_progress())
         if all_atoms:
@@ -378,8 +379,8 @@ def _existing(segments: tuple[Path, ...], *, skip_missing: bool, least: int = 1)
 def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
     """Delete the SEGMENTs whose frames a state holds.
 
-    The state names the files from which it was made. A SEGMENT of another name, size or first step stays, and one
-    with frames after those of the state.
+    The state names the files from which it was made. A SEGMENT of another name, size, first step or checksum
+    stays, and so does one with frames after those of the state.
 
     \b
     Example:
@@ -388,6 +389,7 @@ def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
     with input_errors():
         from aiida_cse.reduction.readers.base import TrajectoryError
         from aiida_cse.reduction.readers.open import open_trajectory
+        from aiida_cse.reduction.segments import file_sha256
         from aiida_cse.reduction.state import State
         from aiida_cse.report.words import size_words
 
@@ -412,11 +414,18 @@ def discard(segments: tuple[Path, ...], state: Path, yes: bool) -> None:
                 click.echo(f"{segment}: is none of the files of the state; it stays")
             elif more and last - held.last_step >= held.config.frame_steps:
                 click.echo(f"{segment}: has frames to step {last}, the state to step {held.last_step}; it stays")
+            elif source.sha256 is None:
+                click.echo(
+                    f"{segment}: the state lacks its checksum; reduce it again, or delete it by hand; it stays"
+                )
+            elif source.sha256 != file_sha256(segment):
+                click.echo(f"{segment}: was changed since it was reduced, its checksum is another one; it stays")
             else:
                 chosen.append((segment, size))
         if yes:
             for segment, _ in chosen:
                 segment.unlink()
+                click.echo(f"{segment}: removed")
         number = f"{len(chosen)} file{'s' if len(chosen) != 1 else ''}"
         size_text = size_words(sum(size for _, size in chosen))
     click.echo(f"{'removed' if yes else 'would remove'} {number}, {size_text}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,6 +109,7 @@ def run_reduction_of_two(
     until_step: int | None = None,
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
+    hash_sources: bool = False,
     entrance: Entrance | None = None,
     increment: bool = False,
 ) -> ReductionSummary:
@@ -125,6 +127,7 @@ def run_reduction_of_two(
         until_step=until_step,
         threads=threads,
         checksums=checksums,
+        hash_sources=hash_sources,
         entrance=entrance,
         increment=increment,
         notes=notes,
@@ -142,6 +145,7 @@ def reduce_two(
     until_step: int | None = None,
     threads: int = 1,
     checksums: Mapping[str, str] | None = None,
+    hash_sources: bool = False,
     entrance: Entrance | None = None,
     increment: bool = False,
     notes: list[str] | None = None,
@@ -154,7 +158,7 @@ def reduce_two(
         The files. A trajectory that ends before the other one limits what is reduced.
     config
         Configuration for a trajectory of all atoms with the frames of the ions.
-    previous, progress, until_step, threads, checksums, entrance
+    previous, progress, until_step, threads, checksums, hash_sources, entrance
         As for :func:`~aiida_cse.reduction.reduce.reduce_segments`; frames are those of both trajectories.
     increment
         Return the state of the frames after ``previous``, not merged with it.
@@ -194,11 +198,12 @@ def reduce_two(
         return None if progress is None else lambda frames, _: progress(done + frames, total)
 
     earlier = None if previous is None else replace(previous, config=few, streams={})
-    ions = reduce_plan(plan, few, earlier, shown(0), threads=threads, checksums=sums, increment=increment)
+    ways: dict[str, Any] = {"threads": threads, "checksums": sums, "hash_sources": hash_sources}
+    ions = reduce_plan(plan, few, earlier, shown(0), increment=increment, **ways)
     said += [] if plan.checks is None else plan.checks.notes()
     states, sources = [] if previous is None or increment else [previous], list(ions.sources)
     if part.segments:
-        atoms = reduce_plan(part, every, None, shown(plan.frames), threads=threads, checksums=sums)
+        atoms = reduce_plan(part, every, None, shown(plan.frames), **ways)
         refuse_other_run(ions, atoms, part.segments[0].path, plan.segments[0].path)
         states.append(atoms)
         sources += atoms.sources

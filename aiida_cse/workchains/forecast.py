@@ -507,6 +507,11 @@ def _slots(found: Forecast) -> list[str]:
 def _notes(found: Forecast) -> list[str]:
     """Return what is worth knowing about cores and wall times."""
     sentences = _shared_cores(found.phases, waiting=False)
+    if any(part.until_reduced and len(part.looks) == 1 and len(part.jobs) > 1 for part in found.parts):
+        sentences.append(
+            "plan.keep_trajectory = until-reduced: the only look is at the end, so that all trajectories are kept "
+            "until then; plan.stop.rule = equilibrated has more"
+        )
     limits: dict[int, dict[str, float]] = {}
     for part in found.parts:
         limit = part.base.get("lammps", {}).get("metadata", {}).get("options", {}).get("max_wallclock_seconds")

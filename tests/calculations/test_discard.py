@@ -9,6 +9,7 @@ import pytest
 from aiida import orm
 from click.testing import CliRunner
 
+from aiida_cse.calculations.discard import discarded_by
 from aiida_cse.cli import main
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.reduction.reduce import reduce_segments
@@ -25,7 +26,7 @@ def test_the_files_of_a_state_are_deleted_and_others_stay(tmp_path: Path) -> Non
         path = tmp_path / f"{number}" / "trajectory.dcd"
         path.parent.mkdir()
         paths.append(synthetic.write_dcd(path, positions[first:stop], first_step=first * synthetic.FRAME_STEPS))
-    reduce_segments(paths[:2], synthetic.config()).save(tmp_path / "state.npz")
+    reduce_segments(paths[:2], synthetic.config(), hash_sources=True).save(tmp_path / "state.npz")
     with paths[1].open("ab") as file:
         file.write(b"x")
     cut = tmp_path / "cut" / "trajectory.dcd"
@@ -53,7 +54,8 @@ def test_a_file_with_frames_after_those_of_the_state_stays(tmp_path: Path) -> No
         synthetic.write_dcd(tmp_path / f"{first}.dcd", positions[first:stop], first_step=first * steps)
         for first, stop in ((0, 40), (30, 60))
     ]
-    reduce_segments(paths, synthetic.config(), until_step=50 * steps).save(tmp_path / "state.npz")
+    reduced = reduce_segments(paths, synthetic.config(), until_step=50 * steps, hash_sources=True)
+    reduced.save(tmp_path / "state.npz")
     words = ["discard", *map(str, [*paths, *paths]), "--state", str(tmp_path / "state.npz"), "--yes"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
@@ -61,6 +63,33 @@ def test_a_file_with_frames_after_those_of_the_state_stays(tmp_path: Path) -> No
     assert [path.is_file() for path in paths] == [False, True]
     assert f"{paths[1]}: has frames to step 590, the state to step 490; it stays" in done.output
     assert done.output.splitlines()[-1].startswith("removed 1 file, ")
+
+
+@pytest.mark.parametrize(("known", "why"), [(True, "was changed since"), (False, "the state lacks its checksum")])
+def test_a_file_that_was_changed_at_equal_size_stays(tmp_path: Path, known: bool, why: str) -> None:
+    path = synthetic.write_dcd(tmp_path / "a.dcd", synthetic.make(7, 20).positions)
+    reduce_segments([path], synthetic.config(), hash_sources=known).save(tmp_path / "state.npz")
+    content = bytearray(path.read_bytes())
+    content[-50] ^= 1
+    path.write_bytes(content)
+    done = CliRunner().invoke(main, ["discard", str(path), "--state", str(tmp_path / "state.npz"), "--yes"])
+    assert done.exit_code == 0, done.output
+    assert why in done.output
+    assert done.output.endswith("removed 0 files, 0 kB\n")
+    assert path.read_bytes() == content
+
+
+def test_only_folders_whose_files_were_deleted_count(localhost: orm.Computer) -> None:
+    folders = {name: orm.RemoteData(computer=localhost, remote_path=f"/scratch/{name}").store() for name in "ab"}
+    given = {f"folders__{name}": folder for name, folder in folders.items()} | {"reduction": reduction_node()}
+    job = job_node("cse.discard", localhost, given, exit_status=0)
+    assert [discarded_by(folder).pk for folder in folders.values()] == [job.pk] * 2, "of an earlier version"
+    folders = {name: orm.RemoteData(computer=localhost, remote_path=f"/scratch/{name}").store() for name in "ab"}
+    given = {f"folders__{name}": folder for name, folder in folders.items()} | {"reduction": reduction_node()}
+    outputs = {"deleted": orm.Dict({"a": ["trajectory.dcd"]})}
+    job = job_node("cse.discard", localhost, given, outputs=outputs, exit_status=0)
+    assert discarded_by(folders["a"]).pk == job.pk
+    assert discarded_by(folders["b"]) is None
 
 
 def test_a_job_deletes_both_trajectories_of_each_folder(

@@ -128,6 +128,15 @@ def test_a_reduction_that_does_not_follow_is_refused() -> None:
         lost = CseReductionData(io.BytesIO(state_bytes(states[1])), previous=first)
 
 
+def test_a_forged_reduction_is_not_continued() -> None:
+    states, _ = parts(0, 20, 33)
+    for key, value in (("frames", None), ("time_ps", "x"), ("first_step", None), ("sources", 5)):
+        forged = CseReductionData(io.BytesIO(state_bytes(states[0])))
+        forged.base.attributes.set(key, value)
+        with pytest.raises(ValueError, match=f"attribute {key} = {value!r}: must be a "):
+            CseReductionData(io.BytesIO(state_bytes(states[1])), previous=forged)
+
+
 # -- its temperature ----------------------------------------------------------------------------------------
 
 
