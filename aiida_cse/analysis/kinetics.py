@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from scipy import constants
 from typing_extensions import Self
 
-from aiida_cse.analysis.measured_rates import (
+from aiida_cse.analysis.crossing.observations import (
     CROSSING,
     checked_crossing,
     crossing_objection,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from aiida_cse.analysis.crossing.observations import CROSSING
 from aiida_cse.analysis.equilibration import equilibration
-from aiida_cse.analysis.measured_rates import CROSSING
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, Ion, ReducedProduction
 from aiida_cse.analysis.registry import Need, Quantity, finite_or_none, ion_name, ions_in, observable
 from aiida_cse.analysis.transitions import face_area

@@ -11,7 +11,7 @@ from typing import Any
 from aiida.orm import ArrayData, CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, load_node
 
 from aiida_cse.analysis.comparison import COMPARISON
-from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import Documented, observables
 from aiida_cse.analysis.shifts import SHIFTS

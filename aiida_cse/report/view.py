@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from aiida_cse.analysis.crossing import crossing_rows
+from aiida_cse.analysis.crossing.documents import crossing_rows
 from aiida_cse.analysis.registry import Quantity, observables
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from aiida_cse.analysis.comparison import COMPARISON, compare
-from aiida_cse.analysis.crossing import CROSSING as CROSSING_NODE
-from aiida_cse.analysis.crossing import CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.documents import CROSSING as CROSSING_NODE
+from aiida_cse.analysis.crossing.documents import CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.observations import CROSSING, CROSSING_RECORD
 from aiida_cse.analysis.kinetics import KINETICS, OBSERVATION_RECORD, PARTS, kinetics
-from aiida_cse.analysis.measured_rates import CROSSING, CROSSING_RECORD
 from aiida_cse.analysis.production import FACT_KEYS, REGION_KEYS, ReducedProduction
 from aiida_cse.analysis.registry import Documented, Keys, Observable, analyse, observables
 from aiida_cse.analysis.shifts import SHIFTS, shifts

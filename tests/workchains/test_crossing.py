@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.plugins import WorkflowFactory
 
-from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL
 from aiida_cse.lammps.protocol.stage import JobPlan

@@ -10,9 +10,9 @@ from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 from pydantic import ValidationError
 
-from aiida_cse.analysis.crossing import LadderRuns, Round
-from aiida_cse.analysis.crossing import crossing as rate_of
-from aiida_cse.analysis.crossing import crossing_profile as profile_from
+from aiida_cse.analysis.crossing.profile import LadderRuns, Round
+from aiida_cse.analysis.crossing.profile import crossing_profile as profile_from
+from aiida_cse.analysis.crossing.rate import crossing as rate_of
 from aiida_cse.building.passage import ions_in_layer, passage_of
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.crossing import CrossingPlan

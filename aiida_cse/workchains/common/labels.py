@@ -13,7 +13,7 @@ from aiida.engine import WorkChain
 from aiida.orm import Data, FolderData, RemoteData
 
 from aiida_cse.analysis.comparison import COMPARISON
-from aiida_cse.analysis.crossing import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.analysis.kinetics import KINETICS
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.shifts import SHIFTS

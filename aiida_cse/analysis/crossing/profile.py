@@ -1,0 +1,199 @@
+"""F(z) of a crossing from the umbrella windows of its ladders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_cse.analysis.registry import finite_or_none
+from aiida_cse.lammps.files.system import SystemInfo
+from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL, CrossingPlan, Passage
+from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.physics.crossing.layout import find_surface, next_times
+from aiida_cse.physics.crossing.umbrella import FEWEST_LADDERS, UmbrellaProfile, UmbrellaWindow, umbrella_profile
+
+__all__ = [
+    "LEVEL",
+    "LadderRuns",
+    "Round",
+    "Series",
+    "bin_edges",
+    "crossing_profile",
+    "joined_windows",
+    "profile_of",
+    "window_series",
+]
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, NDArray[Any]]
+
+#: level of the intervals of a crossing
+LEVEL: Final = 0.95
+#: Å; width of the bins of F
+_BIN: Final = 0.2
+#: share of a round's time that is distributed evenly
+_EVEN: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of a ladder: its plan, and over all its jobs the thermo columns and the short trajectories.
+
+    The ``stage`` of a short trajectory is the index into the stages of the plan.
+    """
+
+    plan: JobPlan
+    thermo: Columns
+    shots: Columns | None = None
+
+
+@dataclass(frozen=True)
+class LadderRuns:
+    """The jobs of one ladder, and the system from which it began."""
+
+    name: str
+    info: SystemInfo
+    rounds: Sequence[Round]
+
+
+@dataclass(frozen=True)
+class Series:
+    """z of one window of one round, Å, in the order of time, with the number of ions in the ceramic."""
+
+    ladder: int
+    number: int
+    centre: float
+    spring: float
+    z: Floats
+    inside: float
+
+
+def crossing_profile(
+    ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage, temperature: float
+) -> dict[str, Any]:
+    """Return F(z) of all ladders so far, as :data:`CROSSING_PROFILE`.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than three ladders, or one has no usable window.
+    """
+    if len(ladders) < FEWEST_LADDERS:
+        raise ValueError(f"{len(ladders)} ladders: an error takes {FEWEST_LADDERS}")
+    series = [one for number, ladder in enumerate(ladders) for one in window_series(ladder, number, plan)]
+    windows = joined_windows(series)
+    well = passage.z(passage.well)
+    found = umbrella_profile(windows, bin_edges(passage), temperature, well, LEVEL)
+    low, high = found.interval()
+    centres = plan.centres(passage)
+    rounds = max(one.number for one in series) + 1
+    reasons: list[str] = []
+    surface = barrier = error = math.nan
+    try:
+        surface = passage.sign * plan.surface if plan.surface else find_surface(found, *passage.z(passage.top))
+        barrier, error = found.at(surface)
+    except ValueError as problem:
+        reasons.append(f"no dividing surface: {problem}; give one with surface, or another span")
+    times = np.full(len(centres), plan.window_ps)
+    if math.isfinite(surface):
+        shares = next_times(windows, found, well, surface, plan.round_times(len(centres)), _EVEN * plan.window_ps)
+        places = np.array(list(shares))
+        times = np.array(list(shares.values()))[np.abs(centres[:, None] - places).argmin(axis=1)]
+    return {
+        "z_A": found.centres,
+        "free_energy_K": found.free_energy,
+        "error_K": found.standard_error,
+        "low_K": low,
+        "high_K": high,
+        "ladders_K": found.ladders,
+        "window_z_A": centres,
+        "window_ps": np.array([_time(series, centre, plan) for centre in centres]),
+        "window_ions": np.array([_ions(series, centre) for centre in centres]),
+        "next_ps": times,
+        "temperature_K": temperature,
+        "ion": ladders[0].info.ion_species()[0],
+        "side": passage.side,
+        "level": LEVEL,
+        "well_range_A": list(well),
+        "surface_z_A": finite_or_none(surface),
+        "tst_barrier_K": finite_or_none(barrier),
+        "tst_barrier_error_K": finite_or_none(error),
+        "rounds": rounds,
+        "samples": found.samples,
+        "correlation_ps": found.correlation * plan.sample_ps,
+        "thin": [list(one) for one in found.thin],
+        "reasons": reasons,
+    }
+
+
+def profile_of(found: Mapping[str, Any]) -> UmbrellaProfile:
+    """Return the profile whose results :func:`crossing_profile` returned."""
+    z = np.asarray(found["z_A"], dtype=np.float64)
+    width = float(z[1] - z[0])
+    edges = np.append(z - width / 2, z[-1] + width / 2)
+    thin = tuple((int(ladder), float(one), float(other)) for ladder, one, other in found["thin"])
+    ladders = np.asarray(found["ladders_K"], dtype=np.float64)
+    numbers = found["temperature_K"], found["level"], found["correlation_ps"], found["samples"]
+    kelvin, level, correlation, samples = numbers
+    return UmbrellaProfile(edges, kelvin, ladders, level, correlation, samples, thin)
+
+
+def bin_edges(passage: Passage) -> Floats:
+    """Return the edges (B + 1,) of the bins of F, which the bounds of the well are among."""
+    low, high = passage.z(passage.span)
+    origin = passage.z(passage.well)[0]
+    first, last = math.floor((low - origin) / _BIN), math.ceil((high - origin) / _BIN)
+    return np.asarray(origin + _BIN * np.arange(first, last + 1), dtype=np.float64)
+
+
+def window_series(ladder: LadderRuns, number: int, plan: CrossingPlan) -> Iterator[Series]:
+    """Yield the windows of a ladder, without the time in which they relax."""
+    for turn, run in enumerate(ladder.rounds):
+        if run.shots is not None:
+            continue
+        missing = {"step", "v_bias_z"} - set(run.thermo)
+        if missing:
+            raise ValueError(
+                f"{ladder.name}, round {turn + 1}: the thermo table has no {', '.join(sorted(missing))}"
+            )
+        steps, z = run.thermo["step"], run.thermo["v_bias_z"]
+        inside: NDArray[Any] = run.thermo.get("v_inside", np.full(len(z), np.nan))
+        for span in run.plan.spans:
+            bias = span.stage.bias
+            if bias is None or not span.stage.name.startswith("window_"):
+                continue
+            relaxed = span.start + span.stage.interval(plan.relax_ps)
+            rows = (steps > relaxed) & (steps <= span.end) & np.isfinite(z)
+            if rows.sum() < 2:
+                raise ValueError(f"{ladder.name}, {span.stage.name}: {rows.sum()} samples of z; two are needed")
+            counted = inside[rows]
+            yield Series(
+                ladder=number,
+                number=turn,
+                centre=round(bias.centre, 6),
+                spring=bias.spring / KELVIN_TO_KCAL,
+                z=np.asarray(z[rows], dtype=np.float64),
+                inside=float(counted.mean()) if len(counted) and np.isfinite(counted).all() else math.nan,
+            )
+
+
+def joined_windows(series: Sequence[Series]) -> list[UmbrellaWindow]:
+    """Return one window for each ladder and centre, with the series of all rounds in their order."""
+    found: dict[tuple[int, float, float], list[Floats]] = {}
+    for one in series:
+        found.setdefault((one.ladder, one.centre, one.spring), []).append(one.z)
+    return [UmbrellaWindow(key[1], key[2], np.concatenate(parts), key[0]) for key, parts in found.items()]
+
+
+def _time(series: Sequence[Series], centre: float, plan: CrossingPlan) -> float:
+    return plan.sample_ps * sum(len(one.z) for one in series if abs(one.centre - centre) < _BIN / 10)
+
+
+def _ions(series: Sequence[Series], centre: float) -> float:
+    counts = [one.inside for one in series if abs(one.centre - centre) < _BIN / 10]
+    return float(np.mean(counts)) if counts else math.nan
