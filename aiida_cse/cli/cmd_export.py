@@ -41,7 +41,7 @@ def paper(source: str, form: str, output: Path | None, profile: str | None) -> N
     with inputs.input_errors():
         compared = compare(findings)
     if output is not None:
-        from aiida_cse.report.published_page import write_comparison
+        from aiida_cse.report.page.published import write_comparison
 
         with inputs.input_errors():
             for path in write_comparison(findings, compared, output):
@@ -56,7 +56,7 @@ def paper(source: str, form: str, output: Path | None, profile: str | None) -> N
     elif form == "csv":
         click.echo(comparison_table(compared).csv, nl=False)
     else:
-        from aiida_cse.report.published_page import comparison_json
+        from aiida_cse.report.page.published import comparison_json
 
         click.echo(json.dumps(comparison_json(findings, compared), ensure_ascii=False, indent=1))
 

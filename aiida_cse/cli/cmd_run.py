@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,10 +15,7 @@ from aiida_cse.cli.inputs import InputError, input_errors, load_typed
 from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode
-
     from aiida_cse.data.system import CseSystemData
-    from aiida_cse.workchains.common.builders import Codes
 
 __all__ = ["extend", "launch", "nudge", "resume", "stop"]
 
@@ -140,11 +137,11 @@ def study(
         changes = merge({"electrolyte": {"builder": "emc"}}, changes)
     with input_errors():
         builder = StudyWorkChain.get_builder_from_protocol(
-            codes=_codes(job),
+            codes=inputs.codes_of(job),
             recipe=load_stored_recipe(recipe),
             protocol=protocol,
             overrides=changes,
-            options=_options(job),
+            options=inputs.options_of(job),
         )
     start(builder, how)
 
@@ -189,13 +186,13 @@ def production(
     node, seeds = _seeded(system, seed, "give one with --seed")
     with input_errors():
         builder = ProductionWorkChain.get_builder_from_protocol(
-            codes=_codes(job),
+            codes=inputs.codes_of(job),
             recipe={"seeds": seeds},
             system=node,
             temperature=temperature,
             protocol=protocol,
             overrides=changes,
-            options=_options(job),
+            options=inputs.options_of(job),
         )
     start(builder, how)
 
@@ -239,13 +236,13 @@ def quench(
         changes["hot_temperature"] = hot_temperature
     with input_errors():
         builder = QuenchWorkChain.get_builder_from_protocol(
-            codes=_codes(job),
+            codes=inputs.codes_of(job),
             recipe={"seeds": seeds},
             system=node,
             temperature=temperature,
             protocol=protocol,
             overrides=changes,
-            options=_options(job),
+            options=inputs.options_of(job),
         )
     start(builder, how)
 
@@ -339,14 +336,14 @@ def crossing(
         if "velocities" not in seeds:
             raise ValueError(f"system {first.pk} has no seed for velocities; give one with --seed")
         builder = CrossingWorkChain.get_builder_from_protocol(
-            codes=_codes(job),
+            codes=inputs.codes_of(job),
             systems=found,
             temperature=temperature,
             side=side,
             recipe={"seeds": seeds},
             protocol=protocol,
             overrides=merge(changes, {"plan": given} if given else {}),
-            options=_options(job),
+            options=inputs.options_of(job),
         )
     start(builder, how)
 
@@ -437,7 +434,11 @@ def validation(
 
     with input_errors():
         builder = ValidationWorkChain.get_builder_from_protocol(
-            codes=_codes(job), seed=seed, protocol=protocol, overrides=changes, options=_options(job)
+            codes=inputs.codes_of(job),
+            seed=seed,
+            protocol=protocol,
+            overrides=changes,
+            options=inputs.options_of(job),
         )
     start(builder, how)
 
@@ -496,8 +497,8 @@ def extend(
             replicas=replicas,
             starts=starts,
             length_ns=length,
-            codes=_codes(job),
-            options=_options(job),
+            codes=inputs.codes_of(job),
+            options=inputs.options_of(job),
             notes=notes,
         )
     for note in notes:
@@ -615,84 +616,6 @@ def _seeded(pk: int | str, velocities: int | None, hint: str) -> tuple[CseSystem
     if "velocities" not in seeds:
         raise InputError(f"--system = {pk}: system {node.pk} has no seed for velocities; {hint}")
     return node, seeds
-
-
-def _codes(job: dict[str, Any]) -> Codes:
-    """Return the codes that the options name, by role.
-
-    Raises
-    ------
-    InputError
-        There is no such code, it cannot run in this profile, or its computer is not known.
-    """
-    from aiida.common import MultipleObjectsError, NotExistent
-    from aiida.orm import AbstractCode, Computer, QueryBuilder, load_code
-
-    from aiida_cse.schema import nearest
-    from aiida_cse.workchains.common.availability import code_error
-
-    def load(role: str, label: str) -> AbstractCode:
-        option = f"--{role.replace('_', '-')} = {label!r}"
-        try:
-            code = load_code(label)
-        except NotExistent as error:
-            known = QueryBuilder().append(AbstractCode, project="label", tag="code")
-            known.append(Computer, with_node="code", project="label")
-            labels = sorted(f"{code}@{computer}" for code, computer in known.distinct().all())
-            hint = nearest(label, labels) if labels else f"create those of this machine with: {aiida_cse('setup')}"
-            raise InputError(f"{option}: there is no code of this label, PK or UUID; {hint}") from error
-        except (MultipleObjectsError, ValueError) as error:
-            raise InputError(f"{option}: {error}; give its PK or UUID") from error
-        if unusable := code_error(code):
-            raise InputError(f"{option}: {unusable}; give a code that this profile can use")
-        return code
-
-    codes: dict[str, AbstractCode] = {}
-    if job["lammps"] is not None:
-        codes["lammps"] = load("lammps", job["lammps"])
-    cse = job["cse"]
-    if cse is None and "lammps" in codes:
-        computer = codes["lammps"].computer
-        if computer is None:
-            label = codes["lammps"].full_label
-            raise InputError(f"--cse is missing: {label} has no computer; give the code of aiida-cse")
-        cse = f"cse@{computer.label}"
-    for role, label in (("cse", cse), *((role, job.get(role)) for role in ("moltemplate", "emc", "emc_setup"))):
-        if label is not None:
-            codes[role] = load(role, label)
-    return cast("Codes", codes)
-
-
-def _options(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the AiiDA options of the jobs: those of a file, with the given ones over them.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read or has a wrong option.
-    """
-    options = {} if job["options"] is None else _read_options(job["options"])
-    given = {
-        "max_wallclock_seconds": job["walltime"],
-        "queue_name": job["queue"],
-        "account": job["account"],
-    }
-    options |= {name: value for name, value in given.items() if value is not None}
-    machines, ranks = job["machines"], job["mpiprocs"]
-    if machines is not None or ranks is not None:
-        options["resources"] = {"num_machines": machines or 1, "num_mpiprocs_per_machine": ranks or 1}
-    return options
-
-
-def _read_options(path: Path) -> dict[str, Any]:
-    from aiida_cse.workchains.common.options import checked_options
-    from aiida_cse.yaml_io import read_mapping
-
-    with input_errors():
-        try:
-            return checked_options(read_mapping(path, "a file of options"))
-        except ValueError as error:
-            raise ValueError(f"--options {path}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
 def _of_length(length_ns: float) -> dict[str, Any]:

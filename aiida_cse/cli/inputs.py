@@ -15,12 +15,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from aiida_cse.cli import profile as profiles
+from aiida_cse.engine.hints import aiida_cse
 
 if TYPE_CHECKING:
     from aiida.orm import Node
 
     from aiida_cse.building.recipe import Recipe
     from aiida_cse.report.findings import Findings
+    from aiida_cse.workchains.common.builders import Codes
 
 __all__ = [
     "FILE",
@@ -38,10 +40,12 @@ __all__ = [
     "InputError",
     "OutPath",
     "StartOptions",
+    "codes_of",
     "find_recipe",
     "input_errors",
     "load_typed",
     "open_source",
+    "options_of",
     "start_options",
     "temperatures",
     "words",
@@ -352,3 +356,84 @@ def open_source(source: str, profile: str | None) -> Findings:
         profiles.load(profile)
     with input_errors():
         return open_findings(int(source) if source.isdecimal() and not Path(source).is_dir() else source)
+
+
+# -- codes and options of the jobs ---------------------------------------------------------------------------
+
+
+def codes_of(job: dict[str, Any]) -> Codes:
+    """Return the codes that the options name, by role.
+
+    Raises
+    ------
+    InputError
+        There is no such code, it cannot run in this profile, or its computer is not known.
+    """
+    from aiida.common import MultipleObjectsError, NotExistent
+    from aiida.orm import AbstractCode, Computer, QueryBuilder, load_code
+
+    from aiida_cse.schema import nearest
+    from aiida_cse.workchains.common.availability import code_error
+
+    def load(role: str, label: str) -> AbstractCode:
+        option = f"--{role.replace('_', '-')} = {label!r}"
+        try:
+            code = load_code(label)
+        except NotExistent as error:
+            known = QueryBuilder().append(AbstractCode, project="label", tag="code")
+            known.append(Computer, with_node="code", project="label")
+            labels = sorted(f"{code}@{computer}" for code, computer in known.distinct().all())
+            hint = nearest(label, labels) if labels else f"create those of this machine with: {aiida_cse('setup')}"
+            raise InputError(f"{option}: there is no code of this label, PK or UUID; {hint}") from error
+        except (MultipleObjectsError, ValueError) as error:
+            raise InputError(f"{option}: {error}; give its PK or UUID") from error
+        if unusable := code_error(code):
+            raise InputError(f"{option}: {unusable}; give a code that this profile can use")
+        return code
+
+    codes: dict[str, AbstractCode] = {}
+    if job["lammps"] is not None:
+        codes["lammps"] = load("lammps", job["lammps"])
+    cse = job["cse"]
+    if cse is None and "lammps" in codes:
+        computer = codes["lammps"].computer
+        if computer is None:
+            label = codes["lammps"].full_label
+            raise InputError(f"--cse is missing: {label} has no computer; give the code of aiida-cse")
+        cse = f"cse@{computer.label}"
+    for role, label in (("cse", cse), *((role, job.get(role)) for role in ("moltemplate", "emc", "emc_setup"))):
+        if label is not None:
+            codes[role] = load(role, label)
+    return cast("Codes", codes)
+
+
+def options_of(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the AiiDA options of the jobs: those of a file, with the given ones over them.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or has a wrong option.
+    """
+    options = {} if job["options"] is None else _read_options(job["options"])
+    given = {
+        "max_wallclock_seconds": job["walltime"],
+        "queue_name": job["queue"],
+        "account": job["account"],
+    }
+    options |= {name: value for name, value in given.items() if value is not None}
+    machines, ranks = job["machines"], job["mpiprocs"]
+    if machines is not None or ranks is not None:
+        options["resources"] = {"num_machines": machines or 1, "num_mpiprocs_per_machine": ranks or 1}
+    return options
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    from aiida_cse.workchains.common.options import checked_options
+    from aiida_cse.yaml_io import read_mapping
+
+    with input_errors():
+        try:
+            return checked_options(read_mapping(path, "a file of options"))
+        except ValueError as error:
+            raise ValueError(f"--options {path}: {str(error).removeprefix(f'{path}: ')}") from error

@@ -23,8 +23,9 @@ from aiida_cse.analysis.starts import STARTS
 from aiida_cse.data.html import html_table, html_title
 from aiida_cse.report.findings import Findings, RunFindings
 from aiida_cse.report.results import value_beside
+from aiida_cse.report.rows import View
 from aiida_cse.report.sources import open_findings
-from aiida_cse.report.view import View, view_of
+from aiida_cse.report.view import view_of
 from aiida_cse.report.words import number_words
 from aiida_cse.schema import nearest
 

@@ -14,9 +14,9 @@ from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import analyse_separately
 from aiida_cse.cli import main
 from aiida_cse.cli.cmd_export import export
-from aiida_cse.report import published_page
 from aiida_cse.report.export import FORMATS
 from aiida_cse.report.figures.registry import figures
+from aiida_cse.report.page import published as published_page
 from aiida_cse.report.published import published
 from aiida_cse.report.results import collect_results, load_results
 from tests.nodes import state

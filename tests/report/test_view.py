@@ -18,8 +18,9 @@ from aiida_cse.analysis.registry import Quantity, analyse_separately, observable
 from aiida_cse.report import view as module
 from aiida_cse.report.findings import Findings, Origin, RunFindings, TimeShare
 from aiida_cse.report.results import Entry, ObservableResult, Results, collect_results, describe_result
+from aiida_cse.report.rows import Row, View
 from aiida_cse.report.sources import findings_of_results
-from aiida_cse.report.view import Row, View, view_of
+from aiida_cse.report.view import view_of
 from aiida_cse.report.words import duration, number_words, with_error
 from tests.nodes import state
 

@@ -20,7 +20,8 @@ from aiida_cse.cli.display.library import WIDTH, print_differences, value_words
 from aiida_cse.cli.display.published import letters
 from aiida_cse.report.compared.results import Cell, Comparison, ResultRow
 from aiida_cse.report.compared.settings import ABSENT, SettingDifference
-from aiida_cse.report.view import Row, verdict_of
+from aiida_cse.report.rows import Row
+from aiida_cse.report.view import verdict_of
 from aiida_cse.report.words import number_words, printable, setting_words, signed
 
 __all__ = ["comparison_csv", "comparison_json", "print_comparison_of"]

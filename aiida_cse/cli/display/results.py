@@ -15,7 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aiida_cse.report.view import Row, Section, View
+from aiida_cse.report.rows import Row, Section, View
 from aiida_cse.report.words import number_words, printable
 
 __all__ = ["print_view", "view_csv", "view_json"]

@@ -19,8 +19,9 @@ from aiida_cse.report.findings import Findings, Provenance, RunFindings
 from aiida_cse.report.page.bibliography import bibtex
 from aiida_cse.report.page.content import Picture, Section, Statement, Table, data_uri, smaller_svg
 from aiida_cse.report.page.methods import Facts, analysis_facts, known, protocol_facts, recipe_facts
-from aiida_cse.report.view import Row, View, view_of
-from aiida_cse.report.view import Section as Rows
+from aiida_cse.report.rows import Row, View
+from aiida_cse.report.rows import Section as Rows
+from aiida_cse.report.view import view_of
 from aiida_cse.report.whole_files import write_whole
 from aiida_cse.report.words import duration, unreadable
 from aiida_cse.version import __version__

@@ -102,7 +102,7 @@ def test_errors_of_ladders_and_structures_add_up() -> None:
     [
         ([1.0, -1.0], [0, 1], [0, 0], "velocities"),
         ([1.0, 1.0], [0, 2], [0, 0], "reactive"),
-        ([1.0, 1.0], [0, 1], [0], "have 2, 2, 1 values"),
+        ([1.0, 1.0], [0, 1], [0], "have 2, 2, 1, 2 values"),
         ([], [], [], "velocities"),
     ],
 )
