@@ -218,6 +218,7 @@ class DisplacementPass:
             first_block=first_block,
             done=np.zeros(1, np.int64),
             far=np.full(2, -1, np.int64),
+            places=np.empty(ions),
             ring=Ring(
                 positions=np.zeros((rows, 3, ions), np.int32),
                 layers=np.zeros((rows, ions), np.int16),

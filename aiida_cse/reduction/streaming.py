@@ -100,6 +100,11 @@ class _Pass:
             often = plan.frames // self._stride // _LEAST_WATCHED
             self._watch_stride = max(1, min(WATCH_FRAMES // self._stride, often))
         atoms, kept = checks.tracers.atoms, _WATCHED if self._stride is not None else 1
+        layout = selection.layout
+        followed = np.unique(np.concatenate([layout.framework, layout.ion_atoms, checks.links.ravel(), atoms]))
+        ends = np.flatnonzero(np.diff(followed) > 1)
+        #: (R, 2) ranges of the atoms whose x and y are needed
+        self._followed = np.column_stack([followed[np.append(0, ends + 1)], followed[np.append(ends, -1)] + 1])
         self._counted = Counted(
             limits=np.array(config.box_limits),
             shape=checks.shape(),
@@ -130,7 +135,7 @@ class _Pass:
 
     def _take_directly(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> int:
         """Count frames in the compiled loop, up to one that needs a closer look; return how many."""
-        source, done, how = file.source(_DIRECT_BYTES, self._stride or 0), 0, USUAL
+        source, done, how = file.source(_DIRECT_BYTES, self._stride or 0, self._followed), 0, USUAL
         if source is None:
             return 0
         watched = self._counted.watched

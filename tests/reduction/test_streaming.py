@@ -45,19 +45,38 @@ def cut(path: Path, size: int) -> Callable[[], None]:
     return lambda: os.truncate(path, size)
 
 
-@pytest.mark.parametrize("small_frame", [0, 10**6])
+@pytest.mark.parametrize(("small_frame", "least_gap"), [(0, 8192), (0, 1), (10**6, 1)])
 @pytest.mark.parametrize("stride", [1, 3, None])
 @pytest.mark.parametrize("streams", [None, {"charge": {"every_ps": 0.05, "bins": 40}}])
 def test_the_compiled_pass_equals_that_of_the_reader(
-    path: Path, monkeypatch: pytest.MonkeyPatch, small_frame: int, stride: int | None, streams: Any
+    path: Path, monkeypatch: pytest.MonkeyPatch, small_frame: int, least_gap: int, stride: int | None, streams: Any
 ) -> None:
     monkeypatch.setattr(dcd, "_SMALL_FRAME", small_frame)
+    monkeypatch.setattr(dcd, "_LEAST_GAP", least_gap)
     monkeypatch.setattr(streaming, "_DIRECT_BYTES", 10_000)
     lags = {"displacement_ps": None, "lags_ps": ()} if stride is None else {"displacement_ps": 0.02 * stride}
     settings = config(streams=streams, **({"lags_ps": (0.12, 0.6)} | lags))
     found = reduce_segments([path], settings)
     monkeypatch.setattr(CheckedTrajectory, "source", lambda *_: None)
     assert reduce_segments([path], settings).equals(found)
+
+
+def test_every_record_is_checked_though_some_atoms_are_not_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dcd, "_SMALL_FRAME", 0)
+    monkeypatch.setattr(dcd, "_LEAST_GAP", 1)
+    with dcd.DcdFile(path) as file:
+        pieces = file.source(1, 1, np.array([[0, 1]])).pieces
+        block, frame = 4 * file.natoms + 8, path.stat().st_size - 7 * file.frame_bytes
+    assert pieces.tolist() == [[56, 64], [block + 52, block + 64], [2 * block + 52, 2 * block + 56]]
+    whole = path.read_bytes()
+    for record in range(3):
+        for end in (0, block - 4):
+            at = frame + 56 + record * block + end
+            path.write_bytes(whole[:at] + b"\1" + whole[at + 1 :])
+            with pytest.raises(TrajectoryError, match=f"frame {FRAMES - 7} .*its coordinates are damaged"):
+                reduce_segments([path], config())
 
 
 @pytest.mark.parametrize("share", [0.5, 0.01, 0.0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EDGE", "compiled", "fraction", "weighted_sum", "weighted_sums"]
+__all__ = ["EDGE", "compiled", "copy", "fraction", "uncounted", "weighted_sum", "weighted_sums"]
 
 #: Å by which every position is moved up before it is placed in a bin or region: far above the rounding of the
 #: slab's centre and of a periodic image (1e−12 Å), so that a position on an edge is counted above it wherever the
@@ -17,19 +18,25 @@ __all__ = ["EDGE", "compiled", "fraction", "weighted_sum", "weighted_sums"]
 EDGE = 1e-9
 
 
-def compiled(function: Callable[..., Any], *, contract: bool = False) -> Any:
+def compiled(function: Callable[..., Any], *, contract: bool = False, counted: bool = True) -> Any:
     """Compile on first use, and keep the result on disk if there is a writable place for it.
 
-    With ``contract``, a product and a sum may be rounded once instead of twice if the processor supports it.
+    With ``contract``, a product and a sum may be rounded once instead of twice if the processor supports it. If
+    references to arrays are not ``counted``, the function can make views of arrays, but no new array.
     """
-    fastmath = {"contract"} if contract else False
+    options = {"nogil": True, "fastmath": {"contract"} if contract else False, "_nrt": counted}
     try:
-        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:
-        return numba.njit(nogil=True, fastmath=fastmath)(function)
+        return numba.njit(**options)(function)
 
 
-@compiled
+#: for functions that are called in each frame: the counters of references are atomic, so that threads which use
+#: the same arrays would wait for each other at every view
+uncounted = partial(compiled, counted=False)
+
+
+@uncounted
 def weighted_sum(
     values: NDArray[np.float32], atoms: NDArray[np.int32], weights: NDArray[np.float64], first: int, stop: int
 ) -> Any:
@@ -61,7 +68,7 @@ def weighted_sum(
     return (a + b) + (c + d)
 
 
-@compiled
+@uncounted
 def weighted_sums(
     values: NDArray[np.float32],
     starts: NDArray[np.int32],
@@ -71,20 +78,27 @@ def weighted_sums(
 ) -> None:
     """Write the sums of :func:`weighted_sum` over ``atoms[starts[i]:starts[i + 1]]``, without a call for each."""
     for number in range(sums.shape[0]):
-        first, stop = np.uint32(starts[number]), np.uint32(starts[number + 1])
-        whole = first + (stop - first) // np.uint32(4) * np.uint32(4)
+        first, stop = np.uint64(starts[number]), np.uint64(starts[number + 1])
+        whole = first + (stop - first) // np.uint64(4) * np.uint64(4)
         a = b = c = d = 0.0
-        for k in range(first, whole, 4):
+        for k in range(first, whole, np.uint64(4)):
             a += weights[k] * values[np.uint32(atoms[k])]
-            b += weights[k + 1] * values[np.uint32(atoms[k + 1])]
-            c += weights[k + 2] * values[np.uint32(atoms[k + 2])]
-            d += weights[k + 3] * values[np.uint32(atoms[k + 3])]
+            b += weights[k + np.uint64(1)] * values[np.uint32(atoms[k + np.uint64(1)])]
+            c += weights[k + np.uint64(2)] * values[np.uint32(atoms[k + np.uint64(2)])]
+            d += weights[k + np.uint64(3)] * values[np.uint32(atoms[k + np.uint64(3)])]
         for k in range(whole, stop):
             a += weights[k] * values[np.uint32(atoms[k])]
         sums[number] = (a + b) + (c + d)
 
 
-@compiled
+@uncounted
+def copy(values: NDArray[np.generic], to: NDArray[np.generic]) -> None:
+    """Copy an array (N,) in vector registers, which the assignment of a slice does not use."""
+    for k in range(values.shape[0]):
+        to[k] = values[k]
+
+
+@uncounted
 def fraction(z: float, inverse_length: float) -> Any:
     """Return the fractional coordinate of z in the box around 0, from 0 to 1 (1 after rounding only)."""
     place = z * inverse_length + 0.5

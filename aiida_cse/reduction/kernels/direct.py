@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled
+from aiida_cse.reduction.kernels.compiled import compiled, uncounted
 from aiida_cse.reduction.kernels.displacements import Following, follow_samples
 from aiida_cse.reduction.kernels.exchange import count_streams, sweep
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
@@ -71,7 +71,7 @@ class Counted(NamedTuple):
     events: NDArray[np.int64]
 
 
-@compiled
+@uncounted
 def _read_rows(source: Source, frame: int, number: int, rows: int) -> Any:
     """Fill the first rows of the table with frames from ``frame`` on; return whether all could be read.
 
@@ -79,15 +79,20 @@ def _read_rows(source: Source, frame: int, number: int, rows: int) -> Any:
     """
     size, offset = source.frame_bytes, source.start + frame * source.frame_bytes
     flat = source.table.reshape(-1)[: rows * size]
-    if source.skipped == 0 or source.sample == 1:
+    if source.skipped == 0:
         return read_bytes(source.descriptor, flat, offset)
     if not read_bytes(source.descriptor, flat[:CELL_BYTES], offset):
         return False
     for row in range(rows):
-        first = row * size + CELL_BYTES
-        if source.sample == 0 or (number + row) % source.sample != 0:
-            first += source.skipped
-        stop = min((row + 1) * size + CELL_BYTES, flat.shape[0])
+        begin = row * size
+        first, stop = begin + CELL_BYTES + source.skipped, min(begin + size + CELL_BYTES, flat.shape[0])
+        if source.sample > 0 and (number + row) % source.sample == 0:
+            for piece in range(source.pieces.shape[0]):
+                start, end = source.pieces[piece, 0], source.pieces[piece, 1]
+                if end == CELL_BYTES + source.skipped:
+                    first = begin + start
+                elif not read_bytes(source.descriptor, flat[begin + start : begin + end], offset + begin + start):
+                    return False
         if not read_bytes(source.descriptor, flat[first:stop], offset + first):
             return False
     return True
@@ -111,7 +116,7 @@ def _check_rows(
     return True
 
 
-@compiled
+@uncounted
 def _keep_watched(chunk: Chunk, columns: tuple[int, int, int], row: int, watched: Watched) -> None:
     """Keep the positions of the atoms that are watched in a row."""
     kept, count = watched.found[0], watched.atoms.shape[0]

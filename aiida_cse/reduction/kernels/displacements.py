@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled, weighted_sum, weighted_sums
+from aiida_cse.reduction.kernels.compiled import compiled, copy, uncounted, weighted_sum, weighted_sums
 from aiida_cse.reduction.kernels.layout import Layout
 
 __all__ = ["Following", "PairSums", "Ring", "add_pairs", "follow_samples", "no_pairs", "settle"]
@@ -74,8 +74,8 @@ class Following(NamedTuple):
         Positions are in 1/grid Å, and at most ``reach`` (Å) from the slab.
     block, first_block
         Number of frames per block, and number of the first block of the sums.
-    done, far
-        (1,) number of displacement frames so far; (2,) ion and axis of a position beyond ``reach``.
+    done, far, places
+        (1,) number of displacement frames so far; (2,) ion and axis of a position beyond ``reach``; a buffer.
     ring, pending, to
         The last displacement frames, and the sums: those that still have to be settled, and all others.
     """
@@ -87,6 +87,7 @@ class Following(NamedTuple):
     first_block: int
     done: NDArray[np.int64]
     far: NDArray[np.int64]
+    places: NDArray[np.float64]
     ring: Ring
     pending: Pending
     to: PairSums
@@ -105,7 +106,7 @@ def no_pairs(lags: int, ions: int) -> Any:
     )
 
 
-@compiled
+@uncounted
 def settle(lag: int, pending: Pending, to: PairSums) -> None:
     """Move the sums of all ions over a lag to their homes."""
     homes, steps = pending.homes[lag], pending.steps[lag]
@@ -117,12 +118,12 @@ def settle(lag: int, pending: Pending, to: PairSums) -> None:
             for axis in range(3):
                 sums[homes[ion], axis] += pending.sums[lag, axis, ion]
                 squares[homes[ion], axis] += pending.squares[lag, axis, ion]
-        pending.sums[lag] = 0
-        pending.squares[lag] = 0
+                pending.sums[lag, axis, ion] = 0
+                pending.squares[lag, axis, ion] = 0
         pending.steps[lag] = 0
 
 
-@compiled
+@uncounted
 def _find_away(homes: NDArray[np.int16], layers: NDArray[np.int16], away: NDArray[np.int32]) -> Any:
     """Write to ``away`` the ions that are not at home; return how many. Most groups of ions have none."""
     found, ions = np.uint32(0), layers.shape[0]
@@ -140,7 +141,7 @@ def _find_away(homes: NDArray[np.int16], layers: NDArray[np.int16], away: NDArra
     return found
 
 
-@compiled
+@uncounted
 def _add_step(
     target: NDArray[np.int32],
     origin: NDArray[np.int32],
@@ -156,7 +157,7 @@ def _add_step(
         settle(lag, pending, to)
     if pending.steps[lag] == 0:
         pending.blocks[lag] = block
-        homes[:] = layers
+        copy(layers, homes)
     pending.steps[lag] += 1
     for axis in range(3):
         ends, starts = target[axis], origin[axis]
@@ -202,7 +203,7 @@ def add_pairs(
         settle(lag, pending, to)
 
 
-@compiled
+@uncounted
 def _place_atoms(
     values: NDArray[np.float32],
     centre: float,
@@ -231,7 +232,7 @@ def _place_atoms(
     return -1
 
 
-@compiled
+@uncounted
 def _place_molecules(
     values: NDArray[np.float32],
     centre: float,
@@ -239,10 +240,13 @@ def _place_molecules(
     layout: Layout,
     grid: float,
     reach: float,
+    places: NDArray[np.float64],
     positions: NDArray[np.int32],
 ) -> Any:
-    """Write the positions of ions that are centres of several atoms; return the first beyond ``reach``, or −1."""
-    places = np.empty(positions.shape[0])
+    """Write the positions of ions that are centres of several atoms; return the first beyond ``reach``, or −1.
+
+    ``places`` (ions,) is a buffer.
+    """
     weighted_sums(values, starts, layout.ion_atoms, layout.ion_weights, places)
     for ion in range(positions.shape[0]):
         distance = places[ion] - centre
@@ -252,13 +256,14 @@ def _place_molecules(
     return -1
 
 
-@compiled
+@uncounted
 def _place_ions(
     values: NDArray[np.float32],
     offset: float,
     layout: Layout,
     grid: float,
     reach: float,
+    places: NDArray[np.float64],
     positions: NDArray[np.int32],
 ) -> Any:
     """Write the ions' distances from the framework's centre plus ``offset`` in whole numbers of 1/grid Å.
@@ -276,13 +281,13 @@ def _place_ions(
                 values, centre, layout.ion_atoms[starts[0] : starts[stop - first]], grid, reach, own
             )
         else:
-            far = _place_molecules(values, centre, starts, layout, grid, reach, own)
+            far = _place_molecules(values, centre, starts, layout, grid, reach, places[first:stop], own)
         if far >= 0:
             return first + far
     return -1
 
 
-@compiled
+@uncounted
 def follow_samples(
     table: NDArray[np.float32],
     columns: tuple[int, int, int],
@@ -308,14 +313,15 @@ def follow_samples(
         for axis in range(3):
             values = table[first + row * stride, columns[axis] : columns[axis] + natoms]
             offset = layout.offset if axis == 2 else 0.0
-            far = _place_ions(values, offset, layout, following.grid, following.reach, ring.positions[slot, axis])
+            own, grid, reach = ring.positions[slot, axis], following.grid, following.reach
+            far = _place_ions(values, offset, layout, grid, reach, following.places, own)
             if far >= 0:
                 following.far[0], following.far[1] = far, axis
                 return row
-        ring.layers[slot] = layers[row]
+        copy(layers[row], ring.layers[slot])
         ring.blocks[slot] = (number + row * step) // following.block - following.first_block
         if done < ring.head.shape[0]:
-            ring.head[done] = ring.positions[slot]
+            copy(ring.positions[slot].reshape(-1), ring.head[done].reshape(-1))
         for lag in range(lags.shape[0]):
             if done >= lags[lag]:
                 origin = (done - lags[lag]) % size

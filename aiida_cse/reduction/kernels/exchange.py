@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import EDGE, compiled, fraction, weighted_sum, weighted_sums
+from aiida_cse.reduction.kernels.compiled import (
+    EDGE,
+    compiled,
+    copy,
+    fraction,
+    uncounted,
+    weighted_sum,
+    weighted_sums,
+)
 from aiida_cse.reduction.kernels.histogram import bin_of, count_atoms
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
 
@@ -25,7 +33,7 @@ __all__ = ["count_streams", "sweep"]
 _IONS_AT_ONCE = 64
 
 
-@compiled
+@uncounted
 def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
     """Return the class at a fractional coordinate of the box."""
     z = (share - 0.5) * length
@@ -35,7 +43,7 @@ def _classify(share: float, length: float, bounds: NDArray[np.float64]) -> Any:
     return found
 
 
-@compiled
+@uncounted
 def _follow_track(
     track: int, label: int, ion: int, frame: int, memory: Memory, events: NDArray[np.int64], found: int
 ) -> Any:
@@ -56,7 +64,7 @@ def _follow_track(
     return found + 1
 
 
-@compiled
+@uncounted
 def _change_class(
     species: int,
     ion: int,
@@ -80,7 +88,7 @@ def _change_class(
     return found
 
 
-@compiled
+@uncounted
 def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
     """Return 1 if the last core of an ion is that of its region for every width of the buffers, else 0."""
     for track in range(1, last_labels.shape[0]):
@@ -89,18 +97,14 @@ def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
     return 1
 
 
-@compiled
-def _gather(indices: NDArray[np.int32], atoms: NDArray[np.int32], gathered: NDArray[np.int32]) -> Any:
-    """Return the indices of the atoms: a view if the atoms are consecutive, otherwise in ``gathered``."""
-    first, count = atoms[0], atoms.shape[0]
-    if atoms[count - 1] - first == count - 1:
-        return indices[first : first + count]
-    for k in range(count):
-        gathered[k] = indices[np.uint32(atoms[k])]
-    return gathered[:count]
+@uncounted
+def _gather(values: NDArray[np.generic], atoms: NDArray[np.int32], gathered: NDArray[np.generic]) -> None:
+    """Write the values of the atoms to ``gathered``."""
+    for k in range(atoms.shape[0]):
+        gathered[k] = values[np.uint32(atoms[k])]
 
 
-@compiled
+@uncounted
 def _find_changed(
     indices: NDArray[np.int32],
     lowest: NDArray[np.int32],
@@ -125,7 +129,7 @@ def _find_changed(
     return found
 
 
-@compiled
+@uncounted
 def _follow_atoms(
     species: int,
     z: NDArray[np.float32],
@@ -145,7 +149,12 @@ def _follow_atoms(
     first, stop = layout.species_starts[species], layout.species_starts[species + 1]
     atoms = layout.ion_rows[layout.ion_starts[first] : layout.ion_starts[stop]]
     classes, lowest, highest = memory.classes[first:stop], memory.lowest[first:stop], memory.highest[first:stop]
-    changed, indices = memory.changed, _gather(memory.indices, atoms, memory.gathered)
+    changed, count = memory.changed, atoms.shape[0]
+    if atoms[count - 1] - atoms[0] == count - 1:
+        indices = memory.indices[atoms[0] : atoms[0] + count]
+    else:
+        indices = memory.gathered[:count]
+        _gather(memory.indices, atoms, indices)
     for k in range(_find_changed(indices, lowest, highest, changed)):
         ion = changed[k]
         atom = atoms[ion]
@@ -160,7 +169,7 @@ def _follow_atoms(
     return found
 
 
-@compiled
+@uncounted
 def _follow_molecules(
     species: int,
     z: NDArray[np.float32],
@@ -195,7 +204,7 @@ def _follow_molecules(
     return found
 
 
-@compiled
+@uncounted
 def _follow_ions(
     z: NDArray[np.float32],
     counted: NDArray[np.float32],
@@ -221,27 +230,7 @@ def _follow_ions(
     return found
 
 
-@compiled
-def _gather_counted(
-    z: NDArray[np.float32], shared: bool, atoms: NDArray[np.int32], gathered: NDArray[np.float32]
-) -> Any:
-    """Return z of the atoms that are counted: that of all atoms, or of some ``atoms`` in ``gathered``."""
-    if shared:
-        return z
-    for k in range(atoms.shape[0]):
-        gathered[k] = z[np.uint32(atoms[k])]
-    return gathered
-
-
-@compiled
-def _copy_counts(counts: NDArray[np.int32], to: NDArray[np.int32]) -> None:
-    """Copy the number of ions in each region, (S, 5)."""
-    for species in range(counts.shape[0]):
-        for region in range(counts.shape[1]):
-            to[species, region] = counts[species, region]
-
-
-@compiled
+@uncounted
 def _take_snapshot(
     frame: int,
     bins: NDArray[np.int32],
@@ -264,7 +253,7 @@ def _take_snapshot(
     return found
 
 
-@compiled
+@uncounted
 def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> None:
     """Move the histograms since the block began to the block of this frame."""
     block = frame // cadence.block - sums.first_block
@@ -276,7 +265,7 @@ def _close_block(frame: int, cadence: Cadence, memory: Memory, sums: Sums) -> No
         memory.point_histogram[k] = 0
 
 
-@compiled
+@uncounted
 def sweep(
     chunk: Chunk,
     begin: int,
@@ -313,7 +302,9 @@ def sweep(
         sums.edges[frame - sums.start, 1] = chunk.boxes[row, 1]
         sums.edges[frame - sums.start, 2] = length
         centre -= EDGE
-        counted = _gather_counted(z, layout.shared, layout.counted, memory.z)
+        counted = z if layout.shared else memory.z
+        if not layout.shared:
+            _gather(z, layout.counted, counted)
         if not count_atoms(
             counted, centre, length, layout.bins, layout.width, layout.rows, memory.indices, memory.histogram
         ):
@@ -322,17 +313,17 @@ def sweep(
         found = _follow_ions(z, counted, centre, length, frame, layout, memory, events, found)
         if found < 0:
             return row, before, False
-        _copy_counts(memory.counts, sums.region_counts[frame - sums.start])
+        copy(memory.counts.reshape(-1), sums.region_counts[frame - sums.start].reshape(-1))
         if frame % cadence.snapshot == 0:
             bins = sums.snapshots[frame // cadence.snapshot - sums.first_snapshot]
             found = _take_snapshot(frame, bins, layout, memory, events, found)
         if cadence.sample and frame % cadence.sample == 0:
-            layers[frame // cadence.sample + (-chunk.first // cadence.sample)] = memory.layers
+            copy(memory.layers, layers[frame // cadence.sample + (-chunk.first // cadence.sample)])
     _close_block(chunk.first + chunk.table.shape[0] - 1, cadence, memory, sums)
     return chunk.table.shape[0], found, True
 
 
-@compiled
+@uncounted
 def _stream_frame(number: int, every: int, per: int) -> Any:
     """Return the frame nearest to the time of a histogram of a stream, the later of two."""
     return (2 * number * every + per) // (2 * per)

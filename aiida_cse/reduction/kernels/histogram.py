@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled, fraction
+from aiida_cse.reduction.kernels.compiled import fraction, uncounted
 
 __all__ = ["bin_of", "count_atoms"]
 
@@ -64,7 +64,7 @@ class _Grid(NamedTuple):
     farthest: np.int32
 
 
-@compiled
+@uncounted
 def _grid(centre: float, length: float, bins: int) -> Any:
     """Return the bins around ``centre`` in a box of ``length``."""
     digits = 0
@@ -89,7 +89,7 @@ def _grid(centre: float, length: float, bins: int) -> Any:
     )
 
 
-@partial(compiled, contract=True)
+@partial(uncounted, contract=True)
 def _place_roughly(
     z: NDArray[np.float32],
     bits: NDArray[np.int32],
@@ -116,7 +116,7 @@ def _place_roughly(
     return farthest <= grid.farthest and last < np.uint32(places) and nearest >= 2 * grid.margin
 
 
-@compiled
+@uncounted
 def _place_exactly(
     z: NDArray[np.float32],
     centre: float,
@@ -136,7 +136,7 @@ def _place_exactly(
     return lowest >= 0
 
 
-@compiled
+@uncounted
 def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
     """Add one to the histogram at each of the indices, none of which is negative."""
     whole = indices.shape[0] // 4 * 4
@@ -152,7 +152,7 @@ def _count(indices: NDArray[np.int32], histogram: NDArray[np.uint32]) -> None:
         histogram[np.uint32(indices[k])] += np.uint32(1)
 
 
-@compiled
+@uncounted
 def bin_of(share: float, length: float, bins: int, width: float) -> Any:
     """Return the bin at a fractional coordinate (0 to 1) of the box; ``width`` as in :func:`count_atoms`."""
     if width == 0.0:
@@ -161,7 +161,7 @@ def bin_of(share: float, length: float, bins: int, width: float) -> Any:
     return int(max(0.0, min(place, bins - 1.0)))
 
 
-@compiled
+@uncounted
 def _count_by_width(
     z: NDArray[np.float32],
     centre: float,
@@ -183,7 +183,7 @@ def _count_by_width(
     return True
 
 
-@compiled
+@uncounted
 def count_atoms(
     z: NDArray[np.float32],
     centre: float,

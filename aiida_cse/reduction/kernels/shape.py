@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_cse.reduction.kernels.compiled import compiled
+from aiida_cse.reduction.kernels.compiled import uncounted
 
 __all__ = ["DISORDERED", "TORN_MOLECULE", "TORN_SLAB", "Shape", "find_torn", "inspect"]
 
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     widest_molecule: float
 
 
-@compiled
+@uncounted
 def inspect(table: NDArray[np.float32], column: int, boxes: NDArray[np.float64], number: int, shape: Shape) -> Any:
     """Return the first row that is not of the shape and what is wrong, −1 and 0 if there is none.
 
@@ -94,7 +94,7 @@ def inspect(table: NDArray[np.float32], column: int, boxes: NDArray[np.float64],
     return -1, 0
 
 
-@compiled
+@uncounted
 def find_torn(
     table: NDArray[np.float32],
     columns: tuple[int, int, int],

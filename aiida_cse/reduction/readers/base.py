@@ -55,8 +55,11 @@ class Source(NamedTuple):
     descriptor, start, frame_bytes
         The open file, the offset of its first frame, and the size of a frame.
     skipped, sample
-        Bytes behind the cell, x and y, that are only read in frames whose numbers in the production are multiples
-        of ``sample``; in none if that is 0. If ``skipped`` is 0, all frames are read completely.
+        Bytes behind the cell, x and y, that are only looked at in frames whose numbers in the production are
+        multiples of ``sample``; in none if that is 0. If ``skipped`` is 0, all frames are read completely.
+    pieces
+        (P, 2) first byte of a frame and first beyond, of those parts of x and y that are read in these frames:
+        the lengths of the records, and the atoms whose x and y are needed.
     table
         (F, frame_bytes) uint8, buffer for F frames as they lie in the file.
     natoms, columns
@@ -68,6 +71,7 @@ class Source(NamedTuple):
     frame_bytes: int
     skipped: int
     sample: int
+    pieces: NDArray[np.int64]
     table: NDArray[np.uint8]
     natoms: int
     columns: tuple[int, int, int]
@@ -178,10 +182,11 @@ class TrajectoryReader(ABC):
     def read_xyz(self, first: int, count: int, stride: int = 1) -> Frames:
         """Read all coordinates of ``count`` frames that are ``stride`` apart; raises as :meth:`read`."""
 
-    def source(self, size: int, sample: int = 0) -> Source | None:
+    def source(self, size: int, sample: int = 0, atoms: NDArray[np.int64] | None = None) -> Source | None:
         """Return the file's layout for compiled loops, None if they cannot read it.
 
         They read about ``size`` bytes at a time: z, and x and y in every ``sample``-th frame; in none if it is 0.
+        ``atoms`` (R, 2) are ranges, first and first beyond, in which x and y are needed; all without it.
         """
         return None
 

@@ -626,14 +626,14 @@ class CheckedTrajectory:
                     frames.table[:, column : column + self.natoms] += edges.astype(np.float32)
         return frames
 
-    def source(self, size: int, sample: int = 0) -> Source | None:
+    def source(self, size: int, sample: int = 0, atoms: Integers | None = None) -> Source | None:
         """Return the file's layout for compiled loops, None if frames are repaired or the format has none.
 
         Parameters are those of :meth:`TrajectoryReader.source`.
         """
         if self._unwrapper is not None or (self.shifts is not None and self.shifts.any()):
             return None
-        return self._file.source(size, sample)
+        return self._file.source(size, sample, atoms)
 
 
 def _longest(atoms: Any) -> Any:

@@ -33,6 +33,8 @@ CELL_BYTES = 4 * _CELL_WORDS
 _MARKERS = 8
 #: frames up to this size are read completely, many at once; of larger ones only what is needed is read
 _SMALL_FRAME = 64 * 1024
+#: bytes; reading a shorter gap takes no longer than another call
+_LEAST_GAP = 8 * 1024
 #: fs; the unit of time of CHARMM, as DCD files of all programs but LAMMPS have it
 _AKMA_FS = 48.88821
 #: fs; a shorter timestep in a file of LAMMPS is one in ps, of ``units metal``
@@ -100,20 +102,40 @@ class DcdFile(TrajectoryReader):
                 self._fill(row.data, self._header_bytes + frame * self.frame_bytes, frame)
         return self._frames(rows, table, (0, 1, 2))
 
-    def source(self, size: int, sample: int = 0) -> Source:
-        """Return the layout of the file for reads of about ``size`` bytes; x and y are read in samples alone."""
+    def source(self, size: int, sample: int = 0, atoms: NDArray[np.int64] | None = None) -> Source:
+        """Return the layout of the file for reads of about ``size`` bytes; parameters as in the base class."""
         saved = self.frame_bytes - self.z_bytes
-        average = self.z_bytes + (saved // sample if sample else 0)
+        pieces = self._pieces([(0, self.natoms)] if atoms is None else atoms.tolist()) if saved and sample else []
+        average = self.z_bytes + sum(stop - first for first, stop in pieces) // max(sample, 1)
+        if sample == 1 and pieces == [[CELL_BYTES, CELL_BYTES + saved]]:
+            saved = 0
         return Source(
             descriptor=self._descriptor,
             start=self._header_bytes,
             frame_bytes=self.frame_bytes,
             skipped=saved,
             sample=sample,
+            pieces=np.array(pieces, np.int64).reshape(-1, 2),
             table=self._table(max(size // average, 1), self.frame_bytes),
             natoms=self.natoms,
             columns=(_first_column(0, self.natoms), _first_column(1, self.natoms), _first_column(2, self.natoms)),
         )
+
+    def _pieces(self, ranges: list[tuple[int, int]]) -> list[list[int]]:
+        """Return the bytes of a frame with x and y of ranges of atoms, and with the lengths of both records."""
+        needed = []
+        for block in (0, 1):
+            first = 4 * _first_column(block, self.natoms)
+            needed.append([first - 4, first])
+            needed += [[first + 4 * start, first + 4 * stop] for start, stop in ranges]
+            needed.append([first + 4 * self.natoms, first + 4 * self.natoms + 4])
+        pieces = needed[:1]
+        for start, stop in needed[1:]:
+            if start - pieces[-1][1] < _LEAST_GAP:
+                pieces[-1][1] = stop
+            else:
+                pieces.append([start, stop])
+        return pieces
 
     def _read_z(self, rows: range) -> NDArray[np.uint8]:
         """Read the cell and the z of each frame; in the file, the cell of the next frame follows z."""
