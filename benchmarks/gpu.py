@@ -96,11 +96,14 @@ class Result:
     forces: NDArray[np.float64]
     restart: float
 
-    def line(self, name: str, reference: Result) -> str:
-        """Return the line of the table."""
-        off = float(np.sqrt(np.mean(np.sum((self.forces - reference.forces) ** 2, axis=1))))
+    def line(self, name: str, reference: Result | None) -> str:
+        """Return the line of the table; without a reference there are no differences."""
+        energy, forces = "–", "–"
+        if reference is not None:
+            off = float(np.sqrt(np.mean(np.sum((self.forces - reference.forces) ** 2, axis=1))))
+            energy, forces = f"{self.energy - reference.energy:.3g}", f"{off:.2g}"
         restart = "same bits" if self.restart == 0 else f"up to {self.restart:.1g} Å"
-        return f"{name:<26} {self.ns_per_day:>8.3g} {self.energy - reference.energy:>9.3g} {off:>8.2g}  {restart}"
+        return f"{name:<26} {self.ns_per_day:>8.3g} {energy:>9} {forces:>8}  {restart}"
 
 
 # -- LAMMPS --------------------------------------------------------------------------------------------------
@@ -256,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system, reference, failed = dense_interface(options.size), None, 0
     print(f"{len(system.data.positions):,} atoms, {options.steps} steps of {TIMESTEP_FS:g} fs, {gpus} GPUs")
     print(HEADER)
-    for name, run in _rows(options.lammps, system, max(options.steps, 2), gpus):
+    for number, (name, run) in enumerate(_rows(options.lammps, system, max(options.steps, 2), gpus)):
         try:
             result = run()
         except SkippedError as why:
@@ -266,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failed += 1
             print(f"{name:<26} failed: {str(error).strip().splitlines()[-1][:120]}", flush=True)
             continue
-        reference = reference or result
+        reference = result if number == 0 else reference
         print(result.line(name, reference), flush=True)
     return 1 if failed or reference is None else 0
 

