@@ -24,7 +24,7 @@ def compiled(function: Callable[..., Any], *, contract: bool = False, counted: b
     With ``contract``, a product and a sum may be rounded once instead of twice if the processor supports it. If
     references to arrays are not ``counted``, the function can make views of arrays, but no new array.
     """
-    options = {"nogil": True, "fastmath": {"contract"} if contract else False, "_nrt": counted}
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"} if contract else False, "_nrt": counted}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
