@@ -38,7 +38,7 @@ __all__ = ["HARMS", "daemon_bench", "disturbed", "services_bench", "started_agai
 #: seconds after which a daemon that works on nothing is asked for the reason
 _STALLED = 20.0
 #: seconds that a daemon gets to start, on a machine that does other work as well, before it is asked again
-_STARTING = 90.0
+_STARTING = 240.0
 #: seconds for which a database is locked, and for which a server is down
 _LOCKED, _DOWN = 30.0, 2.0
 #: by which a server ends without a word to others; with SIGKILL, PostgreSQL leaves processes behind
