@@ -111,9 +111,9 @@ def test_a_state_alone_is_imported(aiida_profile: object, trajectory: Path) -> N
     assert [line.split()[0] for line in lines] == ["reduction", "analysis", "show", "analyse"]
     node = newest(orm.WorkChainNode)
     assert node.inputs.settings["rule"] == "core"
-    assert node.label == node.inputs.reduction.label == "found", (
-        "the folder has a name of its own, the state has not"
-    )
+    assert node.label == "found", "the folder has a name of its own, the state has not"
+    # that of an equal one which the reduction of another test has stored is empty
+    assert node.inputs.reduction.label in ("found", "")
     assert node.description == "imported: found, 700 K, from 0 ns on, rule core"
 
 
@@ -126,5 +126,7 @@ def test_a_stored_run_is_not_stored_twice(aiida_profile: object, trajectory: Pat
     lines = second.output.splitlines()
     assert [line.split(" <")[0] for line in lines[:3]] == ["system", "reduction", "analysis"]
     assert all(line.endswith("was there already") for line in lines[:3])
-    (reduction,) = orm.QueryBuilder().append(CseReductionData, filters={"label": "found"}).all(flat=True)
+    pk = re.search(r"<(\d+)>", lines[1])
+    assert pk is not None, lines[1]
+    reduction = orm.load_node(int(pk[1]), sub_classes=(CseReductionData,))
     assert reduction.base.attributes.get("sources")[0]["frames"] == 60
