@@ -18,6 +18,7 @@ from types import MethodType
 from typing import Any
 
 from aiida.engine import CalcJob, Process, Runner, utils
+from aiida.engine.exceptions import PastException
 from aiida.engine.processes.calcjobs.manager import JobsList
 from aiida.engine.processes.launcher import ProcessLauncher
 from aiida.orm import CalcJobNode, ProcessNode, load_node
@@ -276,7 +277,6 @@ def _change_aiida() -> None:
     change(Process, "load_instance_state", _load_and_guard)
     change(CalcJobNode, "set_job_id", _store_or_keep)
     change(utils, "exponential_backoff_retry", _repeat_or_leave)
-    change(JobsList, "_get_next_update_delay", _pause_in_any_case)
     change(ProcessLauncher, "_continue", _take_patiently)
     change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
     change(JobsList, "_get_next_update_delay", _pause_or_wait)
@@ -328,17 +328,6 @@ async def _repeat_or_leave(
     return await repeat(attempt, *arguments, ignore_exceptions=ignored, **settings)
 
 
-def _pause_in_any_case(pause: Any, jobs: JobsList) -> float:
-    """Return the time to the next question to a scheduler; without an answer nobody would ask again."""
-    try:
-        return float(pause(jobs))
-    except Exception as error:
-        if trouble_of(error) is None:
-            raise
-        roll_back(only_unusable=True)
-        return _POLL_AGAIN
-
-
 async def _take_patiently(
     take: Any, launcher: Any, communicator: Any, pid: int, *arguments: Any, **settings: Any
 ) -> Any:
@@ -347,6 +336,8 @@ async def _take_patiently(
     while True:
         try:
             return await take(launcher, communicator, pid, *arguments, **settings)
+        except PastException:
+            raise  # it has ended, and its exception is on its node
         except Exception as error:
             if guard is None or (found := trouble_of(error)) is None:
                 raise

@@ -228,6 +228,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             **self._ladder_nodes(),
         )
         if not node.is_finished_ok:
+            self._attach_changes()
             return self.exit_codes.ERROR_PROFILE.format(reason=node.exit_message)
         self.ctx.profile = found
         plan, facts = self._plan(), found.base.attributes
@@ -397,7 +398,7 @@ def _off_equilibrium(systems: Mapping[str, CseSystemData]) -> str:
         run = node.creator.caller if isinstance(node.creator, orm.CalcJobNode) else None
         production: Any = None if run is None else run.caller
         verdict: Any = {} if production is None else production.outputs
-        if "equilibration" in verdict and verdict["equilibration"]["equilibrated"] is False:
+        if "equilibration" in verdict and verdict["equilibration"].get("equilibrated") is False:
             found.append(f"<{production.pk}>")
     if not found:
         return ""

@@ -104,6 +104,7 @@ def test_a_rate_without_an_interval_or_off_equilibrium_is_named_and_left_out() -
         ({"rate_in_interval_per_s": [1.0, 0.5]}, "must be null or two rates above zero"),
         ({"rate_in_interval_per_s": "wide"}, "must be null or two rates above zero"),
         ({"rate_in_per_s": float("nan")}, "must be null or two rates above zero"),
+        ({"layer_density_per_nm2": "many"}, "must be null or a number above zero"),
     ],
 )
 def test_results_that_are_no_rate_are_refused(changes: dict[str, Any], message: str) -> None:

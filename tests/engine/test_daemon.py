@@ -7,10 +7,12 @@ import os
 import sqlite3
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiida.engine import ProcessState, Runner
+from aiida.engine.exceptions import PastException
 from aiida.manage import get_manager
 from aiida.orm import WorkChainNode
 from click.testing import CliRunner
@@ -89,3 +91,12 @@ def test_a_worker_repeats_a_poll_that_met_a_locked_database(
     runner.loop.run_forever()
     assert Child.looks == 2
     runner.close()
+
+
+def test_a_process_that_the_database_has_ended_is_not_taken_again() -> None:
+    async def take(*_: Any) -> None:
+        raise PastException("no further SQL can be emitted within this transaction")
+
+    launcher = SimpleNamespace(_load_context=SimpleNamespace(runner=SimpleNamespace(cse_guard=object())))
+    with pytest.raises(PastException):
+        asyncio.run(workers._take_patiently(take, launcher, None, 1))

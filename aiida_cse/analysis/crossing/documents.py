@@ -71,7 +71,7 @@ CROSSING = Documented(
         ),
         "tst_barrier_error_K": ("K", "Its standard error, from the ladders"),
         "tst_barrier_interval_K": ("K", "Its interval"),
-        "hysteresis_K": ("K", "TST barrier of the last round minus that of the first; null with one round"),
+        "hysteresis_K": ("K", "TST barrier of the rounds back minus that of the others; null with one round"),
         "rate_tst_per_s": ("s⁻¹", "Rate with κ = 1"),
         "kappa_in": ("", "Transmission coefficient into the slab"),
         "kappa_in_interval": ("", "Its interval; exact bounds with fewer than five reactive starts"),
@@ -80,7 +80,10 @@ CROSSING = Documented(
         "balance_p_value": ("", "p-value of the two κ being the same: detailed balance"),
         "starts": ("", "Trajectories that began towards the slab, and towards the electrolyte"),
         "reactive": ("", "Those of them that came from one side and committed to the other"),
-        "undecided": ("", "Share of the trajectories from one side that committed to neither in time"),
+        "undecided": (
+            "",
+            "Trajectories that committed to no side in time, as a share of these and the reactive ones",
+        ),
         "rate_in_per_s": ("s⁻¹", "Γ, crossings into the slab per ion of the first layer"),
         "rate_in_interval_per_s": ("s⁻¹", "Its interval, with the errors of F and κ"),
         "rate_in_log_error": ("", "Standard error of ln Γ"),
@@ -122,9 +125,10 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity.of(found, "barrier ΔF", "barrier{}_K", "K", reason=ladders)
     yield Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason=ladders)
     yield Quantity.of(found, "rate with κ = 1", "rate_tst{}_per_s", "s⁻¹")
-    starts, reactive = (found.get(key) or [None, None] for key in ("starts", "reactive"))
+    pairs = [found.get(key) for key in ("starts", "reactive")]
+    counts = [pair for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2]
     for words, key, turn in (("into", "kappa_in{}", 0), ("out of", "kappa_out{}", 1)):
-        note = f"{reactive[turn]} of {starts[turn]} starts"
+        note = f"{counts[1][turn]} of {counts[0][turn]} starts" if len(counts) == len(pairs) else ""
         yield Quantity.of(found, f"κ {words} the slab", key, note=note)
     bounds = "κ has bounds only"
     per_ion = "per ion of the 1st layer"

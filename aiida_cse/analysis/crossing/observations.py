@@ -66,6 +66,11 @@ def checked_crossing(label: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
         value = found[key]
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least < value < most:
             raise ValueError(f"runs.{label}.{CROSSING}.{key} = {value!r}: must be between {least} and {most}")
+    density = found.get("layer_density_per_nm2")
+    if density is not None and not (isinstance(density, (int, float)) and 0 < density < math.inf):
+        raise ValueError(
+            f"runs.{label}.{CROSSING}.layer_density_per_nm2 = {density!r}: must be null or a number above zero"
+        )
     interval = found["rate_in_interval_per_s"]
     known = {**found, "ion": str(found["ion"]).lower()}
     if interval is None:

@@ -95,8 +95,11 @@ def crossing_profile(
     reasons: list[str] = []
     surface = barrier = error = math.nan
     try:
-        surface = passage.sign * plan.surface if plan.surface else find_surface(found, *passage.z(passage.top))
-        barrier, error = found.at(surface)
+        place = passage.sign * plan.surface if plan.surface else find_surface(found, *passage.z(passage.top))
+        barrier, error = found.at(place)
+        if not math.isfinite(barrier):
+            raise ValueError(f"a ladder has no sample at {place:.2f} Å")
+        surface = place
     except ValueError as problem:
         reasons.append(f"no dividing surface: {problem}; give one with surface, or another span")
     times = np.full(len(centres), plan.window_ps)

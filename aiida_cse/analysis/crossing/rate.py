@@ -73,7 +73,7 @@ class Starts:
     reactive
         (N,) whether it came from one side and committed to the other, in the direction of its velocity.
     undecided
-        (N,) whether it came from one side and committed to none.
+        (N,) whether it may be reactive, but committed to no side in time, backward or forward.
     followed
         (N,) whether it was followed forward, however it began: a fair sample for κ(t).
     beyond
@@ -160,7 +160,7 @@ def crossing(
         **_rate_entries("in", into.value, (into.low, into.high)),
         "rate_in_log_error": finite_or_none(into.log_error),
         **_rate_entries("out", out.value, (out.low, out.high)),
-        **_parabola(profile, (well[0], well[1]), barrier, mass, reach),
+        **_parabola(profile, (well[0], well[1]), surface, mass, reach),
         **_diffusion(ladders, profile, plan, passage, surface, kappa.value),
         "layer_ions": layer_ions,
         "area_nm2": area,
@@ -234,7 +234,7 @@ def _starts(ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage,
         "places": place,
         "velocities": passage.inward * velocity,
         "reactive": (joined["backward"] == 1) & (forward == np.sign(velocity)),
-        "undecided": (joined["backward"] == 1) & (forward == 0),
+        "undecided": (joined["backward"] == 0) | ((joined["backward"] == 1) & (forward == 0)),
         "followed": joined["followed"] == 1,
         "beyond": beyond,
     }
@@ -271,14 +271,11 @@ def _balance(one: Transmission, other: Transmission) -> float | None:
 def _hysteresis(
     ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage, temperature: float, surface: float
 ) -> float | None:
-    """Return F on the surface from the last round alone minus that from the first; None with one round."""
+    """Return F on the surface from the rounds that go back minus that from the others; None with one round."""
     series = [one for number, ladder in enumerate(ladders) for one in window_series(ladder, number, plan)]
-    last = max(one.number for one in series)
-    if last == 0:
-        return None
     heights = []
-    for turn in (0, last):
-        windows = joined_windows([one for one in series if one.number == turn])
+    for back in (0, 1):
+        windows = joined_windows([one for one in series if one.number % 2 == back])
         try:
             alone = umbrella_profile(windows, bin_edges(passage), temperature, passage.z(passage.well), LEVEL)
             heights.append(alone.at(surface)[0])
@@ -288,7 +285,7 @@ def _hysteresis(
 
 
 def _parabola(
-    profile: UmbrellaProfile, well: tuple[float, float], top: float, mass: float, reach: float
+    profile: UmbrellaProfile, well: tuple[float, float], surface: float, mass: float, reach: float
 ) -> dict[str, Any]:
     """Return ΔF, k and ν of the minimum of the well, and the rate that they give."""
     keys = (
@@ -304,9 +301,9 @@ def _parabola(
     if not len(known):
         return results
     lowest = int(known[np.argmin(profile.free_energy[known])])
-    height = top - float(profile.free_energy[lowest])
-    bins = int(np.argmin(np.abs(profile.centres - profile.centres[lowest])))
-    differences = _at_top(profile, top) - profile.ladders[:, bins]
+    height = profile.at(surface)[0] - float(profile.free_energy[lowest])
+    nearest = int(np.argmin(np.abs(profile.centres - surface)))
+    differences = profile.ladders[:, nearest] - profile.ladders[:, lowest]
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
     results |= {
         "barrier_K": height,
@@ -323,13 +320,6 @@ def _parabola(
                 "rate_harmonic_per_s": frequency * math.exp(-height / profile.temperature),
             }
     return results
-
-
-def _at_top(profile: UmbrellaProfile, top: float) -> Floats:
-    """Return F of each ladder in the bin whose mean is nearest to F on the surface."""
-    nearest = int(np.nanargmin(np.abs(profile.free_energy - top)))
-    values: Floats = profile.ladders[:, nearest]
-    return values
 
 
 def _diffusion(
@@ -395,7 +385,7 @@ def _warnings(
         if not math.isfinite(one.log_error):
             said.append(
                 f"κ {words} the slab has bounds only: {one.reactive} of {one.starts} starts in {one.structures} "
-                "structures are reactive; it takes 5 in 4"
+                "structures are reactive; an interval takes 5, from more than one of at least 4 structures"
             )
     shortest = float(np.min(found["window_ps"])) / max(len(found["ladders_K"]), 1)
     if found["correlation_ps"] * 5 > shortest:

@@ -7,9 +7,10 @@ order. The last part holds the ion on the dividing surface and starts short traj
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,8 @@ Spread = Annotated[Number, Field(ge=0.02, le=2)]
 KELVIN_TO_KCAL = constants.R / constants.calorie / 1000
 #: windows, structures and approaches that the names of stages can distinguish
 MOST_STAGES = 999
+#: part of a checkpoint interval by which the times of a window may miss it
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -253,13 +256,13 @@ class CrossingPlan(StrictModel):
         ]
 
     def _windows(self, ladder: Ladder, times: Mapping[float, float], temperature: float) -> list[dict[str, Any]]:
-        # windows that end at checkpoints leave no old restart files behind
+        # windows that end at checkpoints leave no old restart files; rounded down, one may end while it relaxes
         checkpoint = self.settings.restart_interval * self.timestep_fs / 1000
         return [
             self._stage(
                 f"window_{number:03d}",
                 temperature,
-                checkpoint * max(round((self.relax_ps + time) / checkpoint), 1),
+                checkpoint * math.ceil((self.relax_ps + time) / checkpoint - _ROUNDING),
                 bias=self._bias(ladder, centre, temperature, self.spread_A),
             )
             for number, (centre, time) in enumerate(times.items(), 1)

@@ -24,7 +24,6 @@ __all__ = [
     "path_of",
     "reductions_of",
     "results_of",
-    "shots_of",
     "stash_of",
     "step_of",
     "thermo_of",
@@ -248,37 +247,6 @@ def thermo_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:
                     {name: column[rows] for name, column in columns.items()}
                 )
     return {name: _joined(stages) for name, stages in parts.items()}
-
-
-def shots_of(jobs: list[orm.CalcJobNode]) -> dict[str, dict[str, np.ndarray]]:
-    """Return the short trajectories of each stage over the jobs of a run, as arrays in the order of their starts.
-
-    A start that a later job repeated is taken from the later job. ``trace`` is padded to the longest one, and its
-    ``time`` is that of all stages.
-    """
-    found: dict[str, dict[int, dict[str, np.ndarray]]] = {}
-    time = np.zeros(0)
-    for job in jobs:
-        if "shots" not in job.outputs or "results" not in job.outputs:
-            continue
-        columns = {name: job.outputs.shots.get_array(name) for name in job.outputs.shots.get_arraynames()}
-        own = columns.pop("time")
-        time = own if len(own) > len(time) else time
-        names = [stage["name"] for stage in results_of(job)["stages"]]
-        for row, (number, start) in enumerate(
-            zip(columns["stage"].tolist(), columns["start"].tolist(), strict=True)
-        ):
-            found.setdefault(names[number], {})[start] = {name: column[row] for name, column in columns.items()}
-    joined = {}
-    for name, starts in found.items():
-        ordered = [starts[start] for start in sorted(starts)]
-        traces = np.full((len(ordered), len(time)), np.nan)
-        for trace, one in zip(traces, ordered, strict=True):
-            trace[: len(one["trace"])] = one["trace"]
-        keys = [key for key in ordered[0] if key not in ("trace", "stage")]
-        joined[name] = {key: np.array([one[key] for one in ordered]) for key in keys}
-        joined[name] |= {"trace": traces, "time": time}
-    return joined
 
 
 def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
