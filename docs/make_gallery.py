@@ -1,7 +1,8 @@
 """Draw the gallery: ``python -m docs.make_gallery FOLDER`` writes gallery.md and its pictures.
 
 FOLDER is that of ``docs.example_study``; the golden archive of the demo is imported into its profile. Each figure
-is drawn from the example, or from the demo where it needs what only a study with LAMMPS has.
+is drawn from the example, from the demo where it needs what only a study with LAMMPS has, or from the simulated
+crossing of ``docs.example_crossing``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ Figure; [a figure of your own](howto/own-figure.md) shows how to change or to ad
 
 Most pictures below are drawn from *the example*: four runs of ions in a landscape of known free energies, without
 LAMMPS and without polymer, which `python -m docs.example_study FOLDER` makes; at 700 K the ions equilibrate, at
-400 K hardly one crosses. *The demo* is the study of `make demo`, too short for any number to be known.
+400 K hardly one crosses. *The demo* is the study of `make demo`, too short for any number to be known. *The
+simulated crossing* is of one ion over a known barrier, without LAMMPS (`docs/example_crossing.py`).
 `python -m docs.make_gallery FOLDER` draws this page.
 """
 
@@ -80,10 +82,15 @@ def main() -> None:
     from aiida.tools.archive import import_archive
 
     from aiida_cse.report.processes import findings_of
+    from docs.example_crossing import crossing_findings
 
     load_profile()
     import_archive(DEMO)
-    sources = {"the example": findings_of("example: ions in a landscape"), "the demo": findings_of("demo")}
+    sources = {
+        "the example": findings_of("example: ions in a landscape"),
+        "the simulated crossing": crossing_findings(),
+        "the demo": findings_of("demo"),
+    }
     for path in write_gallery(sources):
         print(path)
 

@@ -326,6 +326,8 @@ class Findings:
         Hot against cold of a quench.
     crossing, crossing_profile, transmission
         Rate, F(z) and κ(t) of a crossing.
+    crossing_profiles
+        F(z) of the crossings whose rates the joint kinetics took.
     validation
         Of a validation: the nodes ``expected``, ``checks`` and ``landscape`` as mappings, and its ``settings``.
     stages
@@ -355,6 +357,7 @@ class Findings:
     crossing: ObservableResult | None = None
     crossing_profile: ObservableResult | None = None
     transmission: ObservableResult | None = None
+    crossing_profiles: Sequence[ObservableResult] = ()
     validation: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)

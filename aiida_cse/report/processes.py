@@ -184,6 +184,11 @@ def _kinetics(node: Any) -> Findings:
         runs=_runs(runs),
         kinetics=_described(KINETICS, node.outputs, "result"),
         shifts=_described(SHIFTS, inputs, "shifts"),
+        crossing_profiles=[
+            describe_result(CROSSING_PROFILE, values_of(made.inputs["profile"]))
+            for run in runs.values()
+            if "crossing" in run and (made := run["crossing"].creator) is not None and "profile" in made.inputs
+        ],
         load_phases=lambda: _phases({"runs": runs}),
     )
 

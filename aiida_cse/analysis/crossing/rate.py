@@ -229,6 +229,8 @@ def _starts(ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage,
     beyond = passage.inward * (joined["trace"] - place[:, None]) > 0
     # after its commitment an ion stays on that side
     beyond = np.where(np.isnan(joined["trace"]), (passage.inward * forward > 0)[:, None], beyond)
+    # at the start it is on the surface, and right after it where its velocity takes it
+    beyond[:, :1] = (passage.inward * velocity > 0)[:, None]
     found: dict[str, NDArray[Any]] = {
         "structures": joined["structure"].astype(np.int64),
         "places": place,

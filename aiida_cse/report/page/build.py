@@ -48,6 +48,8 @@ _ORDER = (
     "charge_integrals_shifted",
     "displacement_variance",
     "rates",
+    "crossing",
+    "transmission",
     "thermo",
 )
 #: by mark its style and its name for those who do not see it
