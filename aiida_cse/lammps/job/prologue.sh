@@ -32,8 +32,8 @@ if ! claim "$PPID"; then
     exit 75
 fi
 
-# by this name the whole log is retrieved, unless the epilogue compresses it
-ln -s log.lammps unfinished.log
+# by this name the whole log is retrieved, unless the epilogue compresses it; a requeued job has the link already
+ln -sf log.lammps unfinished.log
 
 # reserve space for the files of the epilogue, in case the disk is full by then
 fill reserve 16
