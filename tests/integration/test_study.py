@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from aiida.orm import InstalledCode, WorkChainNode
 
 from aiida_cse.analysis.registry import observables
 from aiida_cse.query import productions, slab_seed
+from aiida_cse.workchains.common.costs import written_trajectories
 from aiida_cse.workchains.continue_from import get_builder_from_production, get_builder_from_study
+from aiida_cse.workchains.forecast import forecast
 from tests.integration.short import EQUILIBRATED, jobs, short_production, short_study
 
 pytestmark = pytest.mark.integration
@@ -166,6 +169,27 @@ def test_an_archive_answers_the_same_query_elsewhere(study: WorkChainNode, tmp_p
         project=["attributes.ec"],
     )
     assert query.all(flat=True) == [0.0]
+
+
+def test_a_study_stores_and_writes_what_its_forecast_says(study: WorkChainNode) -> None:
+    """Trajectories to the byte; the repository within the 30 % of docs/howto/disk.md."""
+    found = forecast(study.get_builder_restart())
+    processes = [study, *study.called_descendants]
+    nodes = {one.uuid: one for node in processes for one in (node, *node.base.links.get_outgoing().all_nodes())}
+    contents = (
+        node.base.repository.get_object_content(str(folder / name), "rb")
+        for node in nodes.values()
+        for folder, _, names in node.base.repository.walk()
+        for name in names
+    )
+    stored = {hashlib.sha256(content).digest(): len(content) for content in contents}
+    assert found.disk.repository == pytest.approx(sum(stored.values()), rel=0.3)
+    for part in (part for part in found.parts if part.looks):
+        run = study.base.links.get_outgoing(link_label_filter=f"production_{part.name.split()[-1]}").one().node
+        folders = [Path(folder.get_remote_path()) for _, folder in sorted(dict(run.outputs.folders).items())]
+        written = [{path.name: path.stat().st_size for path in folder.glob("*.dcd")} for folder in folders]
+        assert written == [written_trajectories(part, job) for job in part.jobs]
+        assert [sorted(files) for files in written] == [["ions.dcd", "trajectory.dcd"]] * 2
 
 
 def of_study(study: WorkChainNode, codes: dict[str, InstalledCode], **plan: Any) -> Any:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiida_cse.lammps.job.continuity import trajectory_bytes
+from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.lammps.protocol.stage import JobPlan, RunSettings
 from aiida_cse.workchains.common.speeds import Speed
 
-__all__ = ["Duration", "Part", "duration_of", "folder_bytes", "stored_bytes"]
+__all__ = ["Duration", "Part", "duration_of", "folder_bytes", "stored_bytes", "written_trajectories"]
 
 #: s; time of the engine, the scheduler and the parser for each job, measured with the demo
 _OVERHEAD = 8.0
@@ -208,22 +210,33 @@ def folder_bytes(part: Part) -> float:
     """Return the size of what the jobs of a part leave in their folders at most, bytes."""
     total = 0.0
     #: trajectories by the look at which they are reduced
-    written: dict[int, float] = {}
+    written: dict[int, int] = {}
     for job in part.jobs:
         look = next((step for step in part.looks if step >= job.target_step), 0) if part.until_reduced else 0
-        for stage, steps in _stages(job):
-            for interval, atoms in ((stage.trajectory_ps, part.atoms), (stage.ions_ps, part.followed)):
-                if interval:
-                    frames = steps // stage.interval(interval) + 1
-                    written[look] = written.get(look, 0.0) + frames * (12 * atoms + 80)
+        written[look] = written.get(look, 0) + sum(written_trajectories(part, job).values())
         restarts = min(_KEPT if len(job.stages) <= _KEPT else _KEPT_OF_MANY, _checkpoints(job))
         total += part.atoms * (restarts * _RESTART[part.bonded] + 2 * _DATA[part.bonded])
         total += 2 * _log_bytes(job)
-    return total + max(written.values(), default=0.0)
+    return total + max(written.values(), default=0)
+
+
+def written_trajectories(part: Part, job: JobPlan) -> dict[str, int]:
+    """Return the size in bytes of each trajectory that a job of a part writes, by the name of its file.
+
+    The sizes are exact for a job that is not interrupted. A stage that has frames is the only one that has.
+    """
+    sizes: dict[str, int] = {}
+    for span in job.spans:
+        first, last = max(span.start, _start(job)), min(span.end, job.target_step)
+        written = ((TRAJECTORY, span.stage.trajectory_ps, part.atoms), (IONS, span.stage.ions_ps, part.followed))
+        for name, picoseconds, atoms in written:
+            if picoseconds and first < last:
+                sizes[name] = trajectory_bytes(atoms, first, last, span.stage.interval(picoseconds))
+    return sizes
 
 
 def stored_bytes(parts: Sequence[Part]) -> float:
-    """Return the size of what parts store in the repository of the profile at most, bytes.
+    """Return the size of what parts store in the repository of the profile at most, bytes, within some 30 %.
 
     Files of equal content are stored once, so that the parts of a phase share the system from which they start.
     """
