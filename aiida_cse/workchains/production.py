@@ -282,10 +282,11 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.ctx.stashed = False
 
     def has_to_reduce(self) -> bool:
-        """Return whether the reduction does not yet cover the run."""
+        """Return whether the reduction does not yet cover the run: its end, and each of its jobs."""
         found = self.ctx.reduction
-        last: int = self._plan().last_frame(self.ctx.step)
-        return found is None or found.base.attributes.get("last_step") != last
+        if found is None or found.base.attributes.get("last_step") != self._plan().last_frame(self.ctx.step):
+            return True
+        return not {job.uuid for job in self.ctx.jobs} <= set(self.ctx.reduced)
 
     def reduce(self) -> dict[str, Any] | ExitCode:
         """Reduce the new part of the trajectory on its computer."""
@@ -461,13 +462,17 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     def _reduced_before(self, start: int) -> list[str]:
         """Return the UUIDs of the jobs that the reduction of the earlier production covers.
 
-        All of its jobs, if the reduction ends where it does, at ``start``; else those of the provenance.
+        All of its jobs, if the reduction ends where it does, at ``start``, and is of no other jobs; else those of
+        the provenance. A run that began again can end there too, and its frames may be others.
         """
         if self.ctx.reduction is None:
             return []
-        if self.ctx.reduction.base.attributes.get("last_step") == self._plan().last_frame(start):
-            return [job.uuid for job in lineage(self.ctx.folder)]
-        return reductions_of(self.ctx.reduction)[0][1]
+        jobs, known = [job.uuid for job in lineage(self.ctx.folder)], reductions_of(self.ctx.reduction)[0][1]
+        # an imported reduction does not know its jobs
+        if not all(known) or not known or set(jobs) <= set(known):
+            ends = self.ctx.reduction.base.attributes.get("last_step") == self._plan().last_frame(start)
+            return jobs if ends else known
+        return known
 
     def _basis(self) -> tuple[CseReductionData | None, dict[str, orm.CalcJobNode]]:
         """Return the newest reduction of steps of the run alone, if any, and by label the jobs that it lacks.

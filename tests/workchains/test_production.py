@@ -486,6 +486,25 @@ def test_a_dropped_segment_leaves_the_reduction(launch: Launch, localhost: orm.C
     assert any(words in message for message in said)
 
 
+def test_a_reduction_of_dropped_jobs_that_ends_at_the_same_step_is_not_accepted(
+    launch: Launch, localhost: orm.Computer
+) -> None:
+    """The run began again after its look, and failed at the step at which that look had been."""
+    first, again = launch(stop=EQUILIBRATED), launch(stop=EQUILIBRATED)
+    segment(first, 1, localhost)
+    reduced(first, localhost)
+    segment(again, 1, localhost)
+    previous = {"folder": again.ctx.folder, "reduction": first.ctx.reduction, "looks": orm.List([])}
+    complete = launch(previous, stop=EQUILIBRATED, length_ps=2)
+    complete.gather_jobs()
+    assert complete.has_to_reduce()
+    longer = launch(previous, stop=EQUILIBRATED)
+    segment(longer, 2, localhost, after=again.ctx.segments[-1], source="parent/restart.1000")
+    inputs = reduced(longer, localhost)
+    assert paths(inputs["folders"]) == ["/scratch/1", "/scratch/2"]
+    assert "previous" not in inputs
+
+
 def test_an_analysis_that_broke_off_is_repeated(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
