@@ -70,7 +70,7 @@ def refuse_other_run(ions: State, atoms: State, path: Path, ions_path: Path) -> 
     Raises
     ------
     TrajectoryError
-        The slab, the box or the ions are not at the same places; names the first step.
+        The slab, the box or the ions are not at the same places, each ion in snapshots of both; names the step.
     """
     own, others = ions.config.frame_steps, atoms.config.frame_steps
     steps = np.arange(atoms.start, atoms.stop, dtype=np.int64) * others
@@ -88,6 +88,14 @@ def refuse_other_run(ions: State, atoms: State, path: Path, ions_path: Path) -> 
         if moved[row] > _CENTRE:
             words = f"the slab is {moved[row]:.3g} Å from where {ions_path} has it"
         raise TrajectoryError(f"{path}: at step {steps[row]} {words}; the two files are not of the same run")
+    shared, rows, other_rows = np.intersect1d(ions.snapshots * own, atoms.snapshots * others, return_indices=True)
+    for step, row, other_row in zip(shared, rows, other_rows, strict=True):
+        apart = _apart(ions.snapshot_bins[row], atoms.snapshot_bins[other_row], ions)
+        if (apart > _PLACE).any():
+            raise TrajectoryError(
+                f"{path}: at step {step} {_moved_ions(ions, apart, str(ions_path))}; the two files are not of the "
+                "same run, or their atoms are not in the same order"
+            )
 
 
 def _centres(repeated: State, previous: State) -> Iterator[tuple[int, str]]:
@@ -98,14 +106,19 @@ def _centres(repeated: State, previous: State) -> Iterator[tuple[int, str]]:
 
 
 def _snapshots(repeated: State, previous: State) -> Iterator[tuple[int, str]]:
-    """Compare the bins of the ions; rounding moves an ion at most to the next bin."""
-    grid = previous.config.grid
     rows = np.searchsorted(previous.snapshots, repeated.snapshots)
-    apart = np.abs(repeated.snapshot_bins - previous.snapshot_bins[rows])
-    apart = np.minimum(apart, grid.bins - apart)
-    for frame, moved in zip(repeated.snapshots, np.maximum(apart - 1, 0) * grid.width, strict=True):
+    for frame, bins, row in zip(repeated.snapshots, repeated.snapshot_bins, rows, strict=True):
+        moved = _apart(bins, previous.snapshot_bins[row], previous)
         if (moved > _PLACE).any():
             yield int(frame), _moved_ions(previous, moved)
+
+
+def _apart(bins: NDArray[np.integer], others: NDArray[np.integer], state: State) -> NDArray[np.float64]:
+    """Return the least distances (Å) between ions in these bins; rounding moves an ion at most to the next bin."""
+    grid = state.config.grid
+    apart = np.abs(bins.astype(np.int64) - others)
+    found: NDArray[np.float64] = np.maximum(np.minimum(apart, grid.bins - apart) - 1, 0) * grid.width
+    return found
 
 
 def _displacement_frames(repeated: State, previous: State) -> Iterator[tuple[int, str]]:
@@ -120,13 +133,13 @@ def _displacement_frames(repeated: State, previous: State) -> Iterator[tuple[int
             yield int(frame), _moved_ions(previous, moved)
 
 
-def _moved_ions(state: State, moved: NDArray[np.float64]) -> str:
+def _moved_ions(state: State, moved: NDArray[np.float64], there: str = "the state") -> str:
     """Return how many ions of the species that moved most are elsewhere, from distances (ions,) in Å."""
     species, config = Selection.from_config(state.config).ion_species, state.config
     index = int(species[np.argmax(moved)])
     own = moved[species == index]
     return (
-        f"{int((own > _PLACE).sum())} of {len(own)} {list(config.ions)[index]} are not where the state has them, "
+        f"{int((own > _PLACE).sum())} of {len(own)} {list(config.ions)[index]} are not where {there} has them, "
         f"{own.max():.2f} Å or more apart"
     )
 

@@ -171,6 +171,15 @@ def test_files_of_different_runs_are_refused(positions: np.ndarray, tmp_path: Pa
         reduce_two(TwoTrajectories(files.ions, other.all_atoms), settings())
 
 
+def test_ions_in_another_order_in_one_file_are_refused(positions: np.ndarray, tmp_path: Path) -> None:
+    files, swapped = write_two(tmp_path / "a", positions), positions.copy()
+    lithium = slice(FRAMEWORK + CHAIN, FRAMEWORK + CHAIN + 12)
+    swapped[:, lithium] = swapped[:, lithium][:, ::-1]
+    other = write_two(tmp_path / "b", swapped)
+    with pytest.raises(TrajectoryError, match=r"at step 0 \d+ of 12 Li are not where .*ions.dcd has them"):
+        reduce_two(TwoTrajectories(other.ions, files.all_atoms), settings())
+
+
 def test_missing_frames_of_all_atoms_are_refused(positions: np.ndarray, tmp_path: Path) -> None:
     first, second = write_two(tmp_path / "a", positions, 0, 21), write_two(tmp_path / "b", positions, 20)
     with pytest.raises(TrajectoryError, match=r"from step 200.* lacks the frame of step 0"):
