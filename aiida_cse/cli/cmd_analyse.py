@@ -91,6 +91,12 @@ class _Reduced:
     type=click.Choice(["snapshot", "core"]),
     help="Counting rule of the transitions [default: snapshot if snapshots are 1 ns apart or more, else core].",
 )
+@click.option(
+    "--all-atoms",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trajectory of all atoms, if FILES hold framework and ions alone; once for each part of the run.",
+)
 @click.option("--previous", type=FILE, help="State (npz) that FILES continue.")
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Parts reduced concurrently."
@@ -114,6 +120,12 @@ def analyse(
 
     The system needs a data file that `aiida-cse build` or `verdi data cse-system export` wrote, or --config, or
     labels that --recipe knows (by default llzo-peo-litfsi).
+
+    \b
+    Examples:
+      aiida-cse analyse run.1.dcd run.2.dcd --system system.data --temperature 600
+      aiida-cse analyse a/ions.dcd b/ions.dcd --all-atoms a/trajectory.dcd \\
+        --all-atoms b/trajectory.dcd --system system.data --temperature 600
     """
     folder = out or Path(files[0].name.split(".")[0] + ".analysis")
     with input_errors(), _interruptible(folder):
@@ -177,8 +189,8 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
     """Return the reduction in a state; refuse options that need a trajectory."""
     from aiida_cse.reduction.state import State
 
-    for name in ("system", "recipe", "config", "frame_ps", "previous", "unwrap", "propose_regions"):
-        if options[name] not in (None, False):
+    for name in ("system", "recipe", "config", "frame_ps", "previous", "unwrap", "propose_regions", "all_atoms"):
+        if options[name] not in (None, False, ()):
             raise InputError(
                 f"--{name.replace('_', '-')}: {path} is a state, which contains this; omit the option"
             )
@@ -195,8 +207,9 @@ def _load_state(path: Path, options: dict[str, Any]) -> _Reduced:
 
 def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, options: dict[str, Any]) -> _Reduced:
     """Reduce the trajectory files and print what is reduced and how."""
-    from aiida_cse.building.imported.default_sampling import choose_sampling, read_times
+    from aiida_cse.building.imported.default_sampling import choose_sampling, read_all_atoms, read_times
     from aiida_cse.cli.display.progress import frames_progress
+    from aiida_cse.reduction.all_atoms import TwoTrajectories, reduce_two
     from aiida_cse.reduction.config import ReductionConfig
     from aiida_cse.reduction.readers.checked import Entrance, atoms_of_files
     from aiida_cse.reduction.reduce import reduce_in_pieces
@@ -204,12 +217,9 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     from aiida_cse.reduction.state import State
     from aiida_cse.schema import located
 
-    if temperature is None:
-        raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
-    for path in files:
-        if not path.is_file():
-            raise ValueError(f"{path}: there is no such file")
-    interface = _interface(files, folder, options)
+    _check_files(files, temperature, options)
+    whole, apart_ps = read_all_atoms(options["all_atoms"]) if options["all_atoms"] else ((), None)
+    interface = _interface(whole or files, folder, options)
     given = dict(interface.sampling)
     times = read_times(files, options["frame_ps"], given)
     if times.overridden:
@@ -219,38 +229,52 @@ def _reduce(files: tuple[Path, ...], folder: Path, temperature: float | None, op
     with located(options["config"] or options["system"]):
         if previous is not None:
             steps = {name: value for name, value in given.items() if name in ("timestep_fs", "frame_ps")}
-            new_ps, own_ps = choose_sampling(times, steps)[0].block_ps, previous.config.block_ps
+            new_ps, own_ps = choose_sampling(times, steps, apart_ps)[0].block_ps, previous.config.block_ps
             if "block_ps" not in given and not math.isclose(new_ps, own_ps):
                 carried.append(
                     f"blocks, snapshots and lags are those of the state given by --previous (blocks of {own_ps:g} "
                     f"ps); a new reduction of all files would take {new_ps:g} ps"
                 )
             given = _sampling_of(previous.config) | given
-        sampling, chosen = choose_sampling(times, given)
+        sampling, chosen = choose_sampling(times, given, apart_ps)
     natoms = len(interface.description.types)
-    interface = replace(interface, description=atoms_of_files(times.paths, interface.description, sampling))
+    interface = replace(
+        interface, description=atoms_of_files(whole or times.paths, interface.description, sampling)
+    )
     with located(options["config"] or options["system"]):
         config = ReductionConfig.build(interface.description, sampling, temperature=temperature)
     given_ps = times.frame_ps if times.overridden else None
     entrance = Entrance(interface.description, unwrap=options["unwrap"], frame_ps=given_ps)
-    plan = plan_segments(times.paths, config, entrance=entrance)
-    notes = [*interface.description.notes, *times.notes, *plan.notes, *carried]
+    plan = None if whole else plan_segments(times.paths, config, entrance=entrance)
+    notes = [*interface.description.notes, *times.notes, *(plan.notes if plan else ()), *carried]
     _say_input(config, interface.origin, times.frames, times.range_ns, chosen, natoms)
     for note in notes:
         _say("note", note)
+    seen: list[str] = []
+    ways: dict[str, Any] = {"threads": options["threads"], "hash_sources": options["checksums"]}
     with frames_progress() as progress:
-        state = reduce_in_pieces(
-            plan,
-            config,
-            previous,
-            progress,
-            threads=options["threads"],
-            hash_sources=options["checksums"],
-        )
-    seen = () if plan.checks is None else plan.checks.notes()
+        if plan is None:
+            # a production writes the types that its system names; other programs those that are counted
+            types = None if interface.system is None else tuple(interface.system.info.ion_types())
+            two = TwoTrajectories(times.paths, whole, types)
+            state, _ = reduce_two(two, config, previous, progress, entrance=entrance, notes=seen, **ways)
+        else:
+            state = reduce_in_pieces(plan, config, previous, progress, **ways)
+            seen += [] if plan.checks is None else plan.checks.notes()
     for note in seen:
         _say("note", note)
     return _Reduced(state, [*notes, *seen, *chosen], interface)
+
+
+def _check_files(files: tuple[Path, ...], temperature: float | None, options: dict[str, Any]) -> None:
+    """Refuse files that are not there, and options without which, or with which, they cannot be reduced."""
+    if temperature is None:
+        raise InputError("--temperature: is missing; trajectories do not say it, give it in K")
+    for path in (*files, *options["all_atoms"]):
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file")
+    if options["all_atoms"]:
+        inputs.refuse_with_all_atoms(unwrap=options["unwrap"], frame_ps=options["frame_ps"])
 
 
 def _interface(files: tuple[Path, ...], folder: Path, options: dict[str, Any]) -> ForeignInterface:

@@ -290,7 +290,10 @@ def reduce(
 
         if increment and previous is None:
             raise ValueError("--increment: leaves out the frames of --previous; give it as well")
-        _refuse_one_of_two(all_atoms, ions, unwrap=unwrap, frame_ps=frame_ps)
+        if ions is not None and not all_atoms:
+            raise ValueError(f"--ions = {ions}: names the atoms of SEGMENTs, with --all-atoms for the others")
+        if all_atoms:
+            inputs.refuse_with_all_atoms(unwrap=unwrap, frame_ps=frame_ps)
         found, described = _existing(segments, skip_missing=skip_missing), None
         # a job that was killed early has frames of the ions alone
         whole_files = _existing(all_atoms, skip_missing=skip_missing, least=0) if all_atoms else found
@@ -331,19 +334,6 @@ def reduce(
         f"{summary.frames_read} frames read; the state holds {summary.frames} frames "
         f"from step {summary.first_step} to {summary.last_step}"
     )
-
-
-def _refuse_one_of_two(
-    all_atoms: tuple[Path, ...], ions: str | None, *, unwrap: bool, frame_ps: float | None
-) -> None:
-    """Refuse options that belong to one trajectory together with those of two, and the reverse."""
-    if ions is not None and not all_atoms:
-        raise ValueError(f"--ions = {ions}: names the atoms of SEGMENTs beside which --all-atoms gives the others")
-    if all_atoms and (unwrap or frame_ps is not None):
-        raise ValueError(
-            "--all-atoms: two trajectories of one run are unwrapped and say their times; reduce the one of all "
-            f"atoms alone to use {'--unwrap' if unwrap else '--frame-ps'}"
-        )
 
 
 def _types_of(labels: str | None, known: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -306,6 +306,15 @@ def check_figure_file(path: Path | None, name: str) -> None:
         raise InputError(f"{name} = {path}: suffix {path.suffix!r}: no format of figures; must be one of .{known}")
 
 
+def refuse_with_all_atoms(*, unwrap: bool, frame_ps: float | None) -> None:
+    """Refuse options that belong to one trajectory together with two trajectories of one run."""
+    if unwrap or frame_ps is not None:
+        raise InputError(
+            "--all-atoms: two trajectories of one run are unwrapped and say their times; give the one of all "
+            f"atoms alone to use {'--unwrap' if unwrap else '--frame-ps'}"
+        )
+
+
 def find_recipe(name: str, profile: str | None) -> Recipe:
     """Return a shipped recipe or that of a YAML file.
 

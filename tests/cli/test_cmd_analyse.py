@@ -23,6 +23,7 @@ from aiida_cse.reduction import reduce
 from aiida_cse.reduction.state import State
 from aiida_cse.report.results import load_results
 from tests.nodes import long_state
+from tests.reduction.synthetic import write_dcd
 
 SMALL = Path(__file__).parents[1] / "small_interface"
 REGIONS = ("bulk_left", "layer_left", "ceramic", "layer_right", "bulk_right")
@@ -305,6 +306,45 @@ def test_a_trajectory_of_some_atoms_says_of_how_many(folder: Path) -> None:
     result = small()
     assert result.exit_code == 0, result.output
     assert result.output.startswith("system    40 of 42 atoms, box")
+
+
+def test_two_trajectories_of_a_run_give_the_state_of_one(folder: Path) -> None:
+    """The last two atoms are a solvent, which the files of the ions lack; their order does not matter."""
+    lines = Path("box.data").read_text().replace("42 atoms", "44 atoms").replace("3 atom types", "4 atom types")
+    lines = lines.replace("# An\n", "# An\n4 16.0 # O\n")
+    more = "".join(f"{number} {number} 4 0.0 1.0 1.0 {number - 10}.0 0 0 0\n" for number in (43, 44))
+    Path("box.data").write_text(lines.replace("\nBonds", f"{more}\nBonds"))
+    frames = Path("run.dump").read_text().split("id type xu yu zu\n")[1:]
+    rows = [[line.split()[2:] for line in frame.splitlines()[:42]] for frame in frames]
+    positions = np.array([[*own, [1, 1, 33 + step / 8], [1, 1, 34]] for step, own in enumerate(rows)], np.float32)
+    box: dict[str, Any] = {"lengths": (14.0, 16.0, 84.0)}
+    parts = []
+    for first in (0, 6):
+        part, every = positions[first : first + 6], {**box, "first_step": 500 * first}
+        write_dcd(Path(f"all{first}.dcd"), part, frame_steps=500, **every)
+        write_dcd(Path(f"ions{first}.dcd"), part[:, :42], frame_steps=500, **every)
+        parts.append(write_dcd(Path(f"few{first}.dcd"), part[::2], frame_steps=1000, **every))
+    regions = yaml.safe_load(Path("regions.yaml").read_text())
+    regions["sampling"] |= {"all_atoms_ps": 2}
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    system = ("--system", "box.data", "--config", "regions.yaml")
+    assert analyse("all0.dcd", "all6.dcd", *system).exit_code == 0
+    expected = State.load("found/state.npz")
+    given = [word for path in parts for word in ("--all-atoms", path)]
+    job = invoke("reduce", "ions0.dcd", "ions6.dcd", *given, *system, "--out", "job.npz")
+    assert job.exit_code == 0, job.output
+    del regions["sampling"]["all_atoms_ps"]
+    Path("regions.yaml").write_text(yaml.safe_dump(regions))
+    given = [word for path in parts[::-1] for word in ("--all-atoms", path)]
+    result = analyse("ions6.dcd", "ions0.dcd", *given, *system)
+    assert result.exit_code == 0, result.output
+    assert "all atoms every 2 ps" in " ".join(result.output.split())
+    found = State.load("found/state.npz")
+    assert found.equals(replace(expected, config=found.config))
+    assert found.equals(replace(State.load("job.npz"), config=found.config))
+    result = analyse("ions0.dcd", "ions6.dcd", *given, *system, "--frame-ps", 1)
+    assert result.exit_code == 2
+    assert "--all-atoms: two trajectories of one run" in " ".join(result.output.split())
 
 
 def test_a_sampling_carried_over_from_a_shorter_run_is_named(folder: Path) -> None:

@@ -17,7 +17,7 @@ from aiida_cse.reduction.readers.base import TrajectoryError
 from aiida_cse.reduction.readers.open import open_trajectory
 from aiida_cse.reduction.sampling import Sampling
 
-__all__ = ["TrajectoryTimes", "choose_sampling", "read_times"]
+__all__ = ["TrajectoryTimes", "choose_sampling", "read_all_atoms", "read_times"]
 
 #: times between snapshots and of blocks and displacements, ps; the first is the published one
 LADDER = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -197,7 +197,25 @@ def _changes(boxes: NDArray[np.float64]) -> bool:
     return LENGTH_TOLERANCE < float((np.ptp(boxes, axis=0) / boxes.max(axis=0)).max()) < _LARGEST_CHANGE
 
 
-def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[Sampling, list[str]]:
+def read_all_atoms(paths: Sequence[Path]) -> tuple[tuple[Path, ...], float]:
+    """Return the files of all atoms of a run in the order of time, and the time between their frames, ps.
+
+    Raises
+    ------
+    TrajectoryError
+        A file cannot be read, or none of them says the time between its frames.
+    """
+    headers = sorted((_Header.read(path) for path in paths), key=lambda one: (not one.frames, one.first_step))
+    frame_ps = next((one.frame_ps for one in headers if one.frames and one.frame_ps), None)
+    if frame_ps is None:
+        names = ", ".join(str(one.path) for one in headers)
+        raise TrajectoryError(f"{names}: no frame of all atoms is complete, or its time is not known")
+    return tuple(one.path for one in headers), frame_ps
+
+
+def choose_sampling(
+    times: TrajectoryTimes, given: Mapping[str, Any], all_atoms_ps: float | None = None
+) -> tuple[Sampling, list[str]]:
     """Return the sampling of a run, and a sentence for each setting that was chosen.
 
     Snapshots, blocks and displacements span the longest time of a fixed ladder of which the run has at least 40;
@@ -210,22 +228,31 @@ def choose_sampling(times: TrajectoryTimes, given: Mapping[str, Any]) -> tuple[S
         Times of the files.
     given
         Fields of :class:`~aiida_cse.reduction.sampling.Sampling` that the user gives; they are kept.
+    all_atoms_ps
+        Time between frames of all atoms, ps, if these have files of their own.
 
     Raises
     ------
     ValueError
         A given field is wrong.
     """
+    frames = 1 if all_atoms_ps is None else all_atoms_ps / times.frame_ps
+    # a frame of all atoms may lie halfway between two others
+    whole = round(frames) if abs(frames - round(frames)) < _ROUNDING else round(2 * frames)
+    unit = max(1, whole) * times.frame_ps
     # the longest time of the ladder that is a whole number of frames and fits the run often enough
-    chosen = max(1, times.frames // FEWEST) * times.frame_ps
+    chosen = max(1, times.frames // (FEWEST * max(1, whole))) * unit
     for step in LADDER:
-        frames = step / times.frame_ps
-        if round(frames) >= 1 and abs(frames - round(frames)) < _ROUNDING and step * FEWEST <= times.length_ps:
-            chosen = round(frames) * times.frame_ps
+        count = step / unit
+        if round(count) >= 1 and abs(count - round(count)) < _ROUNDING and step * FEWEST <= times.length_ps:
+            chosen = round(count) * unit
             break
     names = {"snapshot_ps": "snapshots", "block_ps": "blocks", "lags_ps": "displacements"}
     fields: dict[str, Any] = {"timestep_fs": times.timestep_fs, "frame_ps": times.frame_ps}
     words = []
+    if all_atoms_ps is not None:
+        fields["all_atoms_ps"] = all_atoms_ps
+        words.append(f"all atoms every {all_atoms_ps:g} ps")
     if times.changing_box and not {"bins", "bin_width"} & set(given) and not given.get("lags_ps"):
         fields |= {"bin_width": BIN_WIDTH, "lags_ps": []}
         words.append(f"bins of {BIN_WIDTH:g} Å and no displacements, because the box changes")
