@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from aiida.common import log
 from aiida.common.links import LinkType
 from aiida.manage.manager import Manager
 from aiida.orm import Node
@@ -122,6 +123,15 @@ def links_of_new_nodes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(NodeLinks, "validate_incoming", validate)
         yield
+
+
+@pytest.fixture(autouse=True)
+def logs_reach_the_database() -> Iterator[None]:
+    """Restore the logging after a test that called a command of verdi: these do not log into the database."""
+    yield
+    if log.CLI_ACTIVE:
+        log.CLI_ACTIVE = log.CLI_LOG_LEVEL = None
+        log.configure_logging(with_orm=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
