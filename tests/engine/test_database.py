@@ -42,6 +42,8 @@ def locked(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> Iterator[N
         yield
         other.execute("ROLLBACK")
     session.rollback()
+    # a rollback lets go of the user that AiiDA keeps
+    storage.reset_default_user()
 
 
 @pytest.mark.usefixtures("locked")

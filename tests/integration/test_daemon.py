@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-DEADLINE = 300
+DEADLINE = 600
 NUDGE = ("aiida-cse", "nudge")
 
 SUBMIT = """
