@@ -31,6 +31,7 @@ _PARTS = (
     "quench",
     "validate",
     "crossing",
+    "validate_crossing",
 )
 _PART = click.option("--part", type=click.Choice(_PARTS), help="This part alone.")
 

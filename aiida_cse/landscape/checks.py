@@ -25,7 +25,7 @@ from aiida_cse.landscape.refit import kinetics_again
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.physics.exchange.starts import BOTH_SIDES
 
-__all__ = ["NEW_CHECKS", "Check", "compare", "not_checked", "start_errors"]
+__all__ = ["NEW_CHECKS", "Check", "check", "compare", "not_checked", "start_errors"]
 
 Floats = NDArray[np.float64]
 #: results by name, and the state as ``reduction``
@@ -106,14 +106,14 @@ def compare(
     labels = list(expected)
     hottest, coldest = labels[0], labels[-1]
     equilibrated = float(runs[hottest]["equilibration"]["equilibrated"])
-    checks = [_check(hottest, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))]
+    checks = [check(hottest, "equilibrated", "", 1.0, equilibrated, (equilibrated, equilibrated))]
     for label in labels:
         checks += _exchange(label, expected[label], runs[label], settings.ions.cations, settings.level)
         found = runs[label]["populations"][f"n_{_KEY}_ceramic"]
         # a single unexpected crossing changes the mean by less than one
         reach = max(1.0, float(stats.norm.ppf((1 + settings.level) / 2)) * expected[label]["inside_error"])
         limits = (found - reach, found + reach)
-        checks.append(_check(label, f"N({CATION}, slab)", "", expected[label]["inside"], found, limits))
+        checks.append(check(label, f"N({CATION}, slab)", "", expected[label]["inside"], found, limits))
         if label != coldest and runs[label]["equilibration"]["equilibrated"]:
             checks += _theory(label, expected[label], runs[label], landscape, settings.level)
     checks += _distribution(hottest, expected[hottest], runs[hottest], landscape, settings)
@@ -135,7 +135,7 @@ def not_checked(runs: Mapping[str, Run], plan: Mapping[str, Any] | None) -> list
     return [] if complete else list(NEW_CHECKS)
 
 
-def _check(run: str, quantity: str, unit: str, expected: float, found: Any, interval: Any) -> Check:
+def check(run: str, quantity: str, unit: str, expected: float, found: Any, interval: Any) -> Check:
     """Return the check of an interval against the known value; it fails without a finite result."""
     if found is None or interval is None or not all(math.isfinite(end) for end in interval):
         return Check(run, quantity, unit, expected, None, None, None, False)
@@ -153,16 +153,16 @@ def _both_starts(label: str, starts: Mapping[str, Any], settings: ValidationSett
     assert settings.second_start is not None
     slab, *layers = starts["layers"]
     inside = [round(settings.ions.cations * share) for share in (settings.second_start, settings.ions.inside)]
-    yield _check(label, "gap of two starts", "ions", abs(inside[0] - inside[1]), slab["gap"], [slab["gap"]] * 2)
+    yield check(label, "gap of two starts", "ions", abs(inside[0] - inside[1]), slab["gap"], [slab["gap"]] * 2)
     gaps = sum(layer["gap"] for layer in layers)
-    yield _check(label, "gap of two starts, sum of layers", "ions", slab["gap"], gaps, [gaps] * 2)
+    yield check(label, "gap of two starts, sum of layers", "ions", slab["gap"], gaps, [gaps] * 2)
     for place, layer in enumerate(starts["layers"]):
         half = start_errors(settings.level) * layer["difference_error"]
         name = "slab" if place == 0 else f"layer {place}"
         found = layer["difference"]
-        yield _check(label, f"D of two starts, {name}", "ions", 0.0, found, (found - half, found + half))
+        yield check(label, f"D of two starts, {name}", "ions", 0.0, found, (found - half, found + half))
     met = float(starts["kind"] == BOTH_SIDES)
-    yield _check(label, "equilibrated from both sides", "", 1.0, met, (met, met))
+    yield check(label, "equilibrated from both sides", "", 1.0, met, (met, met))
 
 
 def _interval(
@@ -192,7 +192,7 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, l
     worth = max(1.0, equilibration[f"burst_index_{_KEY}_ceramic"] or 1.0, dispersion)
     mean = expected["entries"] + expected["exits"]
     total = _interval_of_counts(entries + exits, worth, level)
-    yield _check(label, "S_t", "", mean, entries + exits, total)
+    yield check(label, "S_t", "", mean, entries + exits, total)
     lam = equilibration["criteria"]["lam"]
     known = _coefficient(expected["entries"], expected["exits"], lam)
     # the smallest and the largest EC for means within the intervals of both counts
@@ -201,14 +201,14 @@ def _exchange(label: str, expected: Mapping[str, Any], run: Run, cations: int, l
     # EC is largest for equal and large means, or for the closest possible ones
     low, high = max(one[0], other[0]), min(one[1], other[1])
     limits = (lowest, _coefficient(high, max(low, high), lam))
-    yield _check(label, "EC", "", known, equilibration["ec"], limits)
+    yield check(label, "EC", "", known, equilibration["ec"], limits)
     exposure = transitions[f"exposure_{_KEY}_ceramic_ion_ns"] * 1e-9
     if expected["entries"] >= 1:
         counted = _interval_of_counts(entries, worth, level)
         # the reference has a statistical error as well
         reach = float(stats.norm.ppf((1 + level) / 2)) * expected["rate_error"]
         rates = (counted[0] / exposure - reach, counted[1] / exposure + reach)
-        yield _check(label, "Γ", "1/s", expected["rate"], entries / exposure, rates)
+        yield check(label, "Γ", "1/s", expected["rate"], entries / exposure, rates)
 
 
 def _interval_of_counts(events: int, worth: float, level: float) -> tuple[float, float]:
@@ -243,7 +243,7 @@ def _of_sides(
         low, high = _interval_of_counts(entries, worth, level)
         reach = float(stats.norm.ppf((1 + level) / 2)) * error
         ends = (low / exposure - reach, high / exposure + reach)
-        yield _check(label, f"Γ, {side}", "1/s", rate, entries / exposure, ends)
+        yield check(label, f"Γ, {side}", "1/s", rate, entries / exposure, ends)
     if not run["equilibration"]["equilibrated"]:
         return
     sides = {"left": landscape.barrier_left, "right": landscape.barrier_right}
@@ -252,9 +252,9 @@ def _of_sides(
         for side, known in barriers.items():
             value, error = (run["barrier"].get(f"{start}_{_KEY}_{side}_{what}") for what in ("K", "error_K"))
             if error is not None:
-                yield _check(label, f"{name}, {side}", "K", known, value, _interval(value, error, level))
+                yield check(label, f"{name}, {side}", "K", known, value, _interval(value, error, level))
     for found in places_known(run["barrier"], landscape):
-        yield _check(label, *found)
+        yield check(label, *found)
 
 
 def _theory(
@@ -267,20 +267,20 @@ def _theory(
         # with too few visits the analysis gives a bound instead of a value
         bound = found[f"barrier_{_KEY}_lower_bound_K"]
         if bound is not None:
-            yield _check(label, "ΔF, bound", "K", expected["barrier"], bound, (bound, 1e9))
+            yield check(label, "ΔF, bound", "K", expected["barrier"], bound, (bound, 1e9))
     else:
-        yield _check(label, "ΔF", "K", expected["barrier"], value, _interval(value, error, level))
+        yield check(label, "ΔF", "K", expected["barrier"], value, _interval(value, error, level))
     log_error = found[f"frequency_{_KEY}_log_error"]
     curvature, frequency = found[f"curvature_{_KEY}_K_per_A2"], found[f"frequency_{_KEY}_per_s"]
     doubled = None if log_error is None else 2 * log_error
     ends = _interval(curvature, doubled, level, logarithmic=True)
-    yield _check(label, "k", "K/Å²", landscape.curvature, curvature, ends)
+    yield check(label, "k", "K/Å²", landscape.curvature, curvature, ends)
     ends = _interval(frequency, log_error, level, logarithmic=True)
-    yield _check(label, "ν", "1/s", landscape.frequency, frequency, ends)
+    yield check(label, "ν", "1/s", landscape.frequency, frequency, ends)
     if found[f"kappa_{_KEY}"] is not None:
         # results of earlier versions are relative to the harmonic rate
         kappa = expected["kappa_tst" if f"tst_barrier_{_KEY}_K" in found else "kappa"]
-        yield _check(label, "κ", "", kappa, found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
+        yield check(label, "κ", "", kappa, found[f"kappa_{_KEY}"], found[f"kappa_{_KEY}_interval"])
 
 
 # -- distribution of the ions ----------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def _distribution(
     shares = landscape.shares(ANION, temperature)
     layer = settings.ions.anions * (shares["layer_left"] + shares["layer_right"])
     key = f"n_{ANION.lower()}_layer"
-    yield _check(label, f"N({ANION}, layer)", "", layer, populations[key], populations[f"{key}_interval"])
+    yield check(label, f"N({ANION}, layer)", "", layer, populations[key], populations[f"{key}_interval"])
     inside = expected["equilibrium"]
     # exchange across the barrier is slower than the time blocks from which the error is estimated
     scatter = expected["inside_error"] * (1 / inside + 1 / (settings.ions.cations - inside))
@@ -324,12 +324,12 @@ def _distribution(
         quantile = float(stats.norm.isf((1 - settings.level) / 2 / max(len(places), 1)))
         reach = quantile * error[places] + exchange[places]
         if not len(places):
-            yield _check(label, f"F({ion})", "K", 0.0, None, None)
+            yield check(label, f"F({ion})", "K", 0.0, None, None)
             continue
         worst = int(np.argmax(np.abs(value - known)[places] / reach))
         at = places[worst]
         ends = (value[at] - reach[worst], value[at] + reach[worst])
-        yield _check(label, f"F({ion}) at {z[at]:.1f} Å", "K", float(known[at]), value[at], ends)
+        yield check(label, f"F({ion}) at {z[at]:.1f} Å", "K", float(known[at]), value[at], ends)
 
 
 def _known_at_hottest(
@@ -344,13 +344,13 @@ def _known_at_hottest(
     averaged = _averaged_scatter(run, ions.anions, shares)
     reach = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt(ions.anions * share * (1 - share) * averaged)
     limits = (mean - reach, mean + reach)
-    yield _check(label, f"N({ANION}, layer), scatter", "", ions.anions * share, mean, limits)
+    yield check(label, f"N({ANION}, layer), scatter", "", ions.anions * share, mean, limits)
     known = [*shifts_known(run["reduction"], criteria)]
     if "charge_integral" in run:
         scatter = expected["inside_error"]
         known += charge_known(run["charge_integral"], temperature, landscape, ions, scatter, level)
     for found in known:
-        yield _check(label, *found)
+        yield check(label, *found)
 
 
 def _averaged_scatter(run: Run, anions: int, shares: Mapping[str, float]) -> float:
@@ -390,7 +390,7 @@ def _recounted(
     if "displacement_variance" in run:
         known += displacements_known(run["displacement_variance"], temperature, landscape, local, settings.level)
     for found in known:
-        yield _check(label, *found)
+        yield check(label, *found)
 
 
 def _same(label: str, quantity: str, first: str, number: int) -> Check:
@@ -415,12 +415,12 @@ def _extrapolated(
     key = f"rate_{round(expected['temperature']):04d}K"
     rate, interval = kinetics.get(f"{key}_per_s"), kinetics.get(f"{key}_interval_per_s")
     if rate is None or interval is None or None in interval:
-        return _check(label, "Γ, predicted", "1/s", expected["rate"], None, None)
+        return check(label, "Γ, predicted", "1/s", expected["rate"], None, None)
     # the interval at another level, with ln Γ nearly normal
     wider = float(stats.norm.ppf((1 + level) / 2) / stats.norm.ppf((1 + kinetics["level"]) / 2))
     bent = math.exp(bend)
     ends = (rate * (interval[0] / rate) ** wider / bent, rate * (interval[1] / rate) ** wider * bent)
-    return _check(label, "Γ, predicted", "1/s", expected["rate"], rate, ends)
+    return check(label, "Γ, predicted", "1/s", expected["rate"], rate, ends)
 
 
 def _joined(

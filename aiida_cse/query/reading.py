@@ -27,6 +27,7 @@ _LISTED = (
     "study",
     "quench",
     "validate",
+    "validate_crossing",
     "production",
     "analysis",
     "crossing",

@@ -23,6 +23,7 @@ _BY_TYPE = {
     "cse.study": "study",
     "cse.quench": "quench",
     "cse.validate": "validation",
+    "cse.validate_crossing": "validation",
     "cse.production": "production",
     "cse.crossing": "crossing",
 }

@@ -37,6 +37,7 @@ _KINDS: dict[str, Kind] = {
     "aiida.workflows:cse.analysis": "analysis",
     "aiida.workflows:cse.quench": "quench",
     "aiida.workflows:cse.validate": "validation",
+    "aiida.workflows:cse.validate_crossing": "validation",
     "aiida.calculations:cse.kinetics": "kinetics",
     "aiida.workflows:cse.crossing": "crossing",
 }
@@ -135,21 +136,22 @@ def _quench(node: Any) -> Findings:
 
 
 def _crossing(node: Any) -> Findings:
-    outputs = node.outputs
-    results = {
+    return Findings(
+        origin=_origin("crossing", node),
+        runs={},
+        **_crossing_results(node.outputs),
+        load_thermo=partial(_thermo, node),
+        load_time=partial(_time, node),
+    )
+
+
+def _crossing_results(outputs: Any) -> dict[str, ObservableResult]:
+    """Return by field of the findings the results of a crossing among outputs."""
+    return {
         one.name: describe_result(one, values_of(outputs[one.name]))
         for one in (CROSSING, CROSSING_PROFILE, TRANSMISSION)
         if one.name in outputs
     }
-    return Findings(
-        origin=_origin("crossing", node),
-        runs={},
-        crossing=results.get(CROSSING.name),
-        crossing_profile=results.get(CROSSING_PROFILE.name),
-        transmission=results.get(TRANSMISSION.name),
-        load_thermo=partial(_thermo, node),
-        load_time=partial(_time, node),
-    )
 
 
 def _validation(node: Any) -> Findings:
@@ -165,6 +167,7 @@ def _validation(node: Any) -> Findings:
         validation={name: outputs[name].get_dict() for name in _KNOWN if name in outputs}
         | ({"settings": inputs.settings.get_dict()} if "settings" in inputs else {})
         | ({"seed": inputs.seed.value} if "seed" in inputs else {}),
+        **_crossing_results(outputs),
         stages=_stages({name: run["stages"] for name, run in runs.items() if "stages" in run}),
         load_thermo=partial(_thermo, node),
         load_time=partial(_time, node),

@@ -77,6 +77,7 @@ def test_the_demo_is_run_resumed_and_shown() -> None:
     [
         (("--quick",), "validation of seed 1", {}),
         (("--seed", "7", "--plant", "mass"), "validation of seed 7, wrong mass", {"mass": 2.0}),
+        (("--crossing", "--seed", "7"), "validation of a crossing, seed 7", {}),
     ],
 )
 def test_a_validation_has_its_seed_and_its_planted_error(

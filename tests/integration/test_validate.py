@@ -20,6 +20,7 @@ from aiida_cse.reduction.state import State
 from aiida_cse.report.processes import findings_of
 from aiida_cse.report.view import view_of
 from aiida_cse.workchains.validate import ValidationWorkChain
+from aiida_cse.workchains.validate_crossing import CrossingValidationWorkChain
 
 pytestmark = pytest.mark.integration
 
@@ -137,3 +138,17 @@ def test_there_are_two_figures_and_a_table(validation: WorkChainNode, tmp_path: 
         section for section in view_of(findings_of(validation)).sections if section.title == "Known and found"
     )
     assert len(known.rows) == len(validation.outputs.checks["checks"])
+
+
+@pytest.mark.long
+def test_a_small_crossing_is_compared_with_the_exact_one(module_codes: dict[str, InstalledCode]) -> None:
+    small = {"ladders": 4, "window_ps": 8, "rounds": 1, "structures": 2, "starts": 20}
+    builder = CrossingValidationWorkChain.get_builder_from_protocol(module_codes, 3, overrides={"plan": small})
+    _, node = run_get_node(builder)
+    assert isinstance(node, WorkChainNode)
+    assert node.exit_status in (0, 361), node.exit_message
+    (section,) = [one for one in view_of(findings_of(node)).sections if one.title == "Known and found"]
+    assert len(section.rows) == 7
+    made: Any = node.outputs.checks.creator
+    assert made.inputs.landscape.uuid == node.outputs.landscape.uuid
+    assert made.inputs.crossing.uuid == node.outputs.crossing.uuid

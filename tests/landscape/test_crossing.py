@@ -9,7 +9,8 @@ from scipy import constants
 
 from aiida_cse.lammps.job.script import SHOTS
 from aiida_cse.lammps.log.shots import missing_shots, read_shots
-from aiida_cse.landscape.crossing import exact_crossing
+from aiida_cse.landscape import crossing
+from aiida_cse.landscape.crossing import compare, exact_crossing
 from aiida_cse.landscape.model import Ions, draw_landscape
 from aiida_cse.landscape.system import landscape_system
 from aiida_cse.physics.crossing.reactive_flux import crossing_rate, transmission
@@ -32,6 +33,61 @@ def test_the_exact_rate_obeys_detailed_balance_and_transition_state_theory() -> 
     left = exact_crossing(LANDSCAPE, TEMPERATURE, "left")
     assert left.surface == -EXACT.surface
     assert np.log(left.rate / EXACT.rate) == pytest.approx((EXACT.barrier - left.barrier) / TEMPERATURE, abs=0.05)
+
+
+def results(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the results of a crossing that finds about the exact values at a surface 0.3 Å beside the top."""
+    surface = EXACT.surface + 0.3
+    height = EXACT.barrier_at(surface)
+    kappa = EXACT.transmission * np.exp((height - EXACT.barrier) / TEMPERATURE)
+    found: dict[str, Any] = {"temperature_K": TEMPERATURE, "side": "right", "level": 0.95, "ladders": 6}
+    found |= {"surface_z_A": surface, "tst_barrier_K": height + 20, "tst_barrier_error_K": 15.0}
+    for way in ("in", "out"):
+        found |= {f"kappa_{way}": kappa * 1.05, f"kappa_{way}_interval": [kappa * 0.95, kappa * 1.16]}
+        rate = EXACT.rate * 1.1
+        found |= {f"rate_{way}_per_s": rate, f"rate_{way}_interval_per_s": [rate * 0.8, rate * 1.25]}
+    edges = np.arange(7.0, 18.6, 0.2)
+    profile = {
+        "z_A": edges[:-1] + 0.1,
+        "free_energy_K": EXACT.free_energy(edges) + 10,
+        "error_K": np.full(len(edges) - 1, 8.0),
+    }
+    return found | changes, profile
+
+
+def failed(found: dict[str, Any], profile: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(crossing, "exact_crossing", lambda *_: EXACT)
+    checks = compare(LANDSCAPE, found, profile, 6, 0.999)
+    assert len(checks) == 7
+    assert {check["run"] for check in checks} == {"T0500 right"}
+    return [check["quantity"] for check in checks if not check["holds"]]
+
+
+def test_a_crossing_within_its_errors_passes_wherever_its_surface_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert failed(*results(), monkeypatch) == []
+
+
+def test_a_wrong_free_energy_a_wrong_flux_and_imbalance_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, profile = results()
+    wrong = profile | {"free_energy_K": np.where(profile["z_A"] < 13, 1.2, 1.0) * profile["free_energy_K"]}
+    assert failed(found, wrong, monkeypatch) == ["bins with F in 99.9%"]
+    higher = found | {"tst_barrier_K": found["tst_barrier_K"] * 1.2}
+    assert failed(higher, profile, monkeypatch) == ["F on the surface"]
+    half = found | {"kappa_out": found["kappa_out"] / 2, "rate_out_per_s": found["rate_out_per_s"] / 2}
+    half["kappa_out_interval"] = [end / 2 for end in found["kappa_out_interval"]]
+    assert failed(half, profile, monkeypatch) == [
+        "κ out of the slab",
+        "Γ out of the slab",
+        "κ into / κ out of the slab",
+    ]
+
+
+def test_a_rate_without_an_interval_and_bins_without_f_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, profile = results(rate_in_interval_per_s=None)
+    names = failed(found, profile, monkeypatch)
+    assert names == ["κ into the slab", "Γ into the slab", "κ into / κ out of the slab"]
+    empty = profile | {"free_energy_K": np.full(len(profile["z_A"]), np.nan)}
+    assert failed(results()[0], empty, monkeypatch) == ["bins with F in 99.9%"]
 
 
 def ladder(atom: int) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from aiida import orm
 
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.validate import ValidationWorkChain
+from aiida_cse.workchains.validate_crossing import CrossingValidationWorkChain
+from tests.nodes import finish
 from tests.workchains.conftest import Make
 
 
@@ -76,3 +78,25 @@ def test_runs_without_results_end_the_validation(codes: Codes, make: Make) -> No
     answer = validation.attach_runs()
     assert answer.status == 360
     assert answer.message.startswith("6 of 6 runs failed: T1003_r1")
+
+
+def test_the_crossing_runs_where_no_ion_crosses_by_itself(codes: Codes, make: Make) -> None:
+    validation = make(CrossingValidationWorkChain.get_builder_from_protocol(codes, seed=7))
+    submitted: list[dict[str, Any]] = []
+    validation.submit = lambda _, **inputs: submitted.append(inputs) or orm.Int(1).store()  # type: ignore[method-assign]
+    validation.draw()
+    validation.run_crossing()
+    (inputs,) = submitted
+    assert inputs["temperature"].value == round((4230.3 + 4019.8) / 2 / 16)
+    assert inputs["systems"]["landscape"].uuid == validation.outputs["system"].uuid
+    assert inputs["plan"].uuid == validation.inputs.plan.uuid
+
+
+def test_a_crossing_without_a_rate_ends_the_validation(codes: Codes, make: Make) -> None:
+    validation = make(CrossingValidationWorkChain.get_builder_from_protocol(codes))
+    run = orm.WorkChainNode().store()
+    finish(run, 377, "F(z) has no top")
+    validation.ctx.run = run
+    answer = validation.compare()
+    assert answer.status == 362
+    assert f"its run <{run.pk}> failed with [377] F(z) has no top" in answer.message

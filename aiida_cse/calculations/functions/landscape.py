@@ -12,12 +12,13 @@ from aiida_cse.analysis.settings import AnalysisSettings
 from aiida_cse.data.reduction import CseReductionData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.landscape.checks import compare, not_checked
+from aiida_cse.landscape.crossing import compare as compare_with_exact
 from aiida_cse.landscape.expected import expected_runs
 from aiida_cse.landscape.model import Landscape, draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.system import landscape_system
 
-__all__ = ["compare_landscape", "draw_known_landscape", "expect_landscape"]
+__all__ = ["compare_crossing", "compare_landscape", "draw_known_landscape", "expect_landscape"]
 
 #: Å outside the planes of the slab to which the cations of the second start reach, so that both starts are apart
 #: near the surface as well
@@ -113,6 +114,26 @@ def compare_landscape(
     failed = [f"{check['quantity']} of {check['run']}" for check in checks if not check["holds"]]
     left_out = not_checked(found, asked)
     return orm.Dict({"checks": checks, "failed": failed, "holds": not failed, "not_checked": left_out})
+
+
+@calcfunction
+def compare_crossing(
+    landscape: orm.Dict, settings: orm.Dict, plan: orm.Dict, crossing: orm.Dict, profile: orm.ArrayData
+) -> orm.Dict:
+    """Return `checks` of a crossing, one record each (see Check), `failed` and `holds`.
+
+    :param landscape: the energies of the landscape.
+    :param settings: see ValidationSettings.
+    :param plan: of the crossing.
+    :param crossing: the rate that it found.
+    :param profile: the free energy that it found.
+    """
+    found = _contents({"crossing": crossing, "profile": profile})
+    level = ValidationSettings.model_validate(settings.get_dict()).level
+    known = Landscape.model_validate(landscape.get_dict())
+    checks = compare_with_exact(known, found["crossing"], found["profile"], plan["structures"], level)
+    failed = [check["quantity"] for check in checks if not check["holds"]]
+    return orm.Dict({"checks": checks, "failed": failed, "holds": not failed})
 
 
 def _contents(results: Mapping[str, Any]) -> dict[str, Any]:

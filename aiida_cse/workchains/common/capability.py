@@ -137,7 +137,7 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     refusals, warnings
         Sentences, each with the code.
     """
-    kind = "validation" if builder.process_class.__name__ == "ValidationWorkChain" else "study"
+    kind = "validation" if builder.process_class.__name__.endswith("ValidationWorkChain") else "study"
     needed: dict[str, tuple[orm.AbstractCode, set[str]]] = {}
     refusals, warnings = [], []
     for job in jobs_of(builder):

@@ -46,6 +46,7 @@ PARTS = (
     "quench",
     "validate",
     "crossing",
+    "validate_crossing",
 )
 #: source of a value that is not published
 HERE = "here"
