@@ -134,8 +134,9 @@ def compare(
             ends = None if factor is None else (value / factor, value * factor)
             checks.append(check(run, f"{name} {words} the slab", unit, known, value, ends))
     ratio, ends = found["kappa_in"] / found["kappa_out"] if found["kappa_out"] else None, None
-    if ratio is not None and None not in errors:
-        factor = math.exp(_quantile(level, ladders * structures - 1) * math.hypot(*map(float, errors)))
+    into, out = errors
+    if ratio is not None and into is not None and out is not None:
+        factor = math.exp(_quantile(level, ladders * structures - 1) * math.hypot(into, out))
         ends = (ratio / factor, ratio * factor)
     checks.append(check(run, "κ into / κ out of the slab", "", 1.0, ratio, ends))
     return [asdict(one) for one in checks]

@@ -145,7 +145,7 @@ def _crossing(node: Any) -> Findings:
     )
 
 
-def _crossing_results(outputs: Any) -> dict[str, ObservableResult]:
+def _crossing_results(outputs: Any) -> dict[str, Any]:
     """Return by field of the findings the results of a crossing among outputs."""
     return {
         one.name: describe_result(one, values_of(outputs[one.name]))
