@@ -153,7 +153,7 @@ def _verdicts(findings: Findings) -> Section:
         if equilibrated and (slowest := verdict.get("slowest_time_ns")) is not None:
             words = f"processes slower than {slowest:.3g} ns: not seen; other starts would show them"
             rows.append(Row("criterion", label, NOTHING, words))
-    if not rows and findings.kinetics is None and findings.origin.kind != "crossing":
+    if not rows and findings.kinetics is None and findings.crossing is None and findings.origin.kind != "crossing":
         rows.append(Row("verdict", "", NOTHING, "no run has results"))
     return Section("Verdict", tuple(rows))
 
