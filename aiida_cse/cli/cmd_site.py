@@ -174,8 +174,7 @@ def validate(
     from aiida_cse.engine.embedded import run_embedded
     from aiida_cse.report.processes import findings_of
     from aiida_cse.report.view import view_of
-    from aiida_cse.workchains.validate import ValidationWorkChain
-    from aiida_cse.workchains.validate_crossing import CrossingValidationWorkChain
+    from aiida_cse.workchains.validate import CrossingValidationWorkChain, ValidationWorkChain
 
     chain = CrossingValidationWorkChain if crossing else ValidationWorkChain
     builder: Any = chain.get_builder_from_protocol(

@@ -19,8 +19,7 @@ from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.reduction.state import State
 from aiida_cse.report.processes import findings_of
 from aiida_cse.report.view import view_of
-from aiida_cse.workchains.validate import ValidationWorkChain
-from aiida_cse.workchains.validate_crossing import CrossingValidationWorkChain
+from aiida_cse.workchains.validate import CrossingValidationWorkChain, ValidationWorkChain
 
 pytestmark = pytest.mark.integration
 

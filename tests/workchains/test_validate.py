@@ -8,8 +8,7 @@ import pytest
 from aiida import orm
 
 from aiida_cse.workchains.common.builders import Codes
-from aiida_cse.workchains.validate import ValidationWorkChain
-from aiida_cse.workchains.validate_crossing import CrossingValidationWorkChain
+from aiida_cse.workchains.validate import CrossingValidationWorkChain, ValidationWorkChain
 from tests.nodes import finish
 from tests.workchains.conftest import Make
 
