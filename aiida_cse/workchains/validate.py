@@ -32,7 +32,7 @@ from aiida_cse.workchains.common.starts import FILLED, run_label
 from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 
-__all__ = ["CrossingValidationWorkChain", "ValidationWorkChain"]
+__all__ = ["CrossingValidationWorkChain", "KnownLandscapeWorkChain", "ValidationWorkChain"]
 
 #: outputs of a production without which a run is not checked
 CHECKED = ("populations", "transitions", "equilibration", "free_energy_profiles", "barrier")
@@ -55,14 +55,12 @@ _STRIDE = 104_729
 _SCALE_REDUCTION = 2.5
 
 
-class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
-    """Run ions in a known landscape at several temperatures, analyse the runs, and check the results."""
-
-    protocol_name = "validate"
+class KnownLandscapeWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
+    """Ions in a drawn landscape, and checks of what was found there against the known answers."""
 
     @classmethod
     def define(cls, spec: Any) -> None:
-        """Define inputs, outline, outputs and exit codes."""
+        """Define the inputs, outputs and exit codes of every validation."""
         super().define(spec)
         spec.input(
             "seed",
@@ -76,12 +74,41 @@ class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             valid_type=orm.Dict,
             serializer=to_aiida_type,
             validator=checked_by(ValidationSettings, "settings"),
-            help="Ions, temperatures, level of the checks: see aiida_cse.landscape.settings.ValidationSettings.",
+            help="Ions, temperatures, level of the checks: see aiida_cse.landscape.settings.ValidationSettings. "
+            "A crossing runs at the last, lowest of the temperatures.",
         )
-        spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
-        spec.outline(cls.draw, cls.run_productions, cls.attach_runs, cls.kinetics, cls.compare, cls.judge)
         spec.output("landscape", valid_type=orm.Dict, help="The energies of the landscape.")
         spec.output("system", valid_type=CseSystemData, help="The ions as input of LAMMPS.")
+        spec.output("checks", valid_type=orm.Dict, help="All checks with their intervals, and those that failed.")
+        spec.exit_code(361, "ERROR_VALIDATION", message="{count} of {total} checks failed: {failed}")
+
+    def draw(self) -> None:
+        """Draw the landscape and place the ions."""
+        self.ctx.drawn = draw_known_landscape(seed=self.inputs.seed, settings=self.inputs.settings)
+        self.out("landscape", self.ctx.drawn["landscape"])
+        self.out("system", self.ctx.drawn["system"])
+
+    def judge(self) -> ExitCode | None:
+        """Report whether all checks hold; stop with the failed ones otherwise."""
+        found = self.outputs["checks"]
+        failed, total = found["failed"], len(found["checks"])
+        if not failed:
+            self.report(f"all {total} checks hold")
+            return None
+        return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))
+
+
+class ValidationWorkChain(KnownLandscapeWorkChain):
+    """Run ions in a known landscape at several temperatures, analyse the runs, and check the results."""
+
+    protocol_name = "validate"
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(ProductionWorkChain, namespace="production", exclude=("seed", "system", "temperature"))
+        spec.outline(cls.draw, cls.run_productions, cls.attach_runs, cls.kinetics, cls.compare, cls.judge)
         spec.output_namespace(
             "runs", dynamic=True, help="Per temperature, as `T1000_r1`: the outputs of its production."
         )
@@ -92,9 +119,7 @@ class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         )
         spec.output("expected", valid_type=orm.Dict, help="The known answers, computed without LAMMPS.")
         spec.output("kinetics", valid_type=orm.Dict, required=False, help="The joint kinetics of all runs.")
-        spec.output("checks", valid_type=orm.Dict, help="All checks with their intervals, and those that failed.")
         spec.exit_code(360, "ERROR_VALIDATION_RUNS", message="{count} of {total} runs failed: {runs}")
-        spec.exit_code(361, "ERROR_VALIDATION", message="{count} of {total} checks failed: {failed}")
 
     @classmethod
     def get_builder_from_protocol(
@@ -144,13 +169,10 @@ class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         return builder
 
     def draw(self) -> None:
-        """Draw the landscape and place the ions."""
-        drawn = draw_known_landscape(seed=self.inputs.seed, settings=self.inputs.settings)
-        self.out("landscape", drawn["landscape"])
-        self.out("system", drawn["system"])
-        self.ctx.drawn = drawn
+        """Draw the landscape, place the ions and lay out the temperatures."""
+        super().draw()
         asked = ValidationSettings.model_validate(self.inputs.settings.get_dict())
-        landscape = Landscape.model_validate(drawn["landscape"].get_dict())
+        landscape = Landscape.model_validate(self.ctx.drawn["landscape"].get_dict())
         self.ctx.temperatures = {run_label(at, 1): at for at in asked.temperatures(landscape)}
         kelvin = ", ".join(f"{temperature:g}" for temperature in self.ctx.temperatures.values())
         self.report(
@@ -260,17 +282,8 @@ class ValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.out("second_start.starts", found)
         return found
 
-    def judge(self) -> ExitCode | None:
-        """Report whether all checks hold; stop with the failed ones otherwise."""
-        found = self.outputs["checks"]
-        failed, total = found["failed"], len(found["checks"])
-        if not failed:
-            self.report(f"all {total} checks hold")
-            return None
-        return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))
 
-
-class CrossingValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
+class CrossingValidationWorkChain(KnownLandscapeWorkChain):
     """Run a crossing in a known landscape where no ion crosses by itself, and check its results."""
 
     protocol_name = "validate_crossing"
@@ -280,20 +293,6 @@ class CrossingValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkC
         """Define inputs, outline, outputs and exit codes."""
         super().define(spec)
         spec.input(
-            "seed",
-            valid_type=orm.Int,
-            serializer=to_aiida_type,
-            validator=validate_seed,
-            help="Seed of the landscape, of the ions and of the noise.",
-        )
-        spec.input(
-            "settings",
-            valid_type=orm.Dict,
-            serializer=to_aiida_type,
-            validator=checked_by(ValidationSettings, "settings"),
-            help="Those of a validation; the crossing runs at the last, lowest of its temperatures.",
-        )
-        spec.input(
             "side",
             valid_type=orm.Str,
             serializer=to_aiida_type,
@@ -302,12 +301,8 @@ class CrossingValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkC
         )
         spec.expose_inputs(CrossingWorkChain, include=("base", "plan"))
         spec.outline(cls.draw, cls.run_crossing, cls.compare, cls.judge)
-        spec.output("landscape", valid_type=orm.Dict, help="The energies of the landscape.")
-        spec.output("system", valid_type=CseSystemData, help="The ions as input of LAMMPS.")
         spec.expose_outputs(CrossingWorkChain, include=_CROSSING_OUTPUTS)
-        spec.output("checks", valid_type=orm.Dict, help="All checks with their intervals, and those that failed.")
         spec.exit_code(362, "ERROR_CROSSING", message="The crossing has no rate to check: its run {reason}")
-        spec.exit_code(361, "ERROR_VALIDATION", message="{count} of {total} checks failed: {failed}")
 
     @classmethod
     def get_builder_from_protocol(
@@ -342,12 +337,6 @@ class CrossingValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkC
         builder.plan = inputs["plan"]
         builder.base = base_inputs(codes, inputs["base"], options)
         return builder
-
-    def draw(self) -> None:
-        """Draw the landscape and place the ions."""
-        self.ctx.drawn = draw_known_landscape(seed=self.inputs.seed, settings=self.inputs.settings)
-        self.out("landscape", self.ctx.drawn["landscape"])
-        self.out("system", self.ctx.drawn["system"])
 
     def run_crossing(self) -> dict[str, Any]:
         """Run the crossing at the lowest temperature of the validation."""
@@ -384,12 +373,3 @@ class CrossingValidationWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkC
         )
         self.out("checks", checks)
         return None
-
-    def judge(self) -> ExitCode | None:
-        """Report whether all checks hold; stop with the failed ones otherwise."""
-        found = self.outputs["checks"]
-        failed, total = found["failed"], len(found["checks"])
-        if not failed:
-            self.report(f"all {total} checks hold")
-            return None
-        return self.exit_codes.ERROR_VALIDATION.format(count=len(failed), total=total, failed="; ".join(failed))

@@ -120,7 +120,7 @@ def _row(kind: Kind, bench: Bench | None, options: argparse.Namespace, began: fl
         seed = f"{options.seed}/{kind.name}/{len(verdicts)}"
         try:
             verdict = kind.run(bench, random.Random(seed))
-        except Exception as error:  # the other kinds are of interest all the same
+        except Exception as error:  # the other kinds are tried nevertheless
             traceback.print_exc()
             verdict = Verdict(why=repr(error))
         verdicts.append(verdict)

@@ -62,7 +62,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the result equals that of the undisturbed run, after at most one command per fault."""
+        """True if the result equals that of the undisturbed run, with at most one command for each fault."""
         return (
             self.ended
             and self.identical

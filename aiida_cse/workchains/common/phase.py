@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from aiida import orm
@@ -155,13 +156,13 @@ class BuiltPhaseWorkChain(PhaseWorkChain):
     versions: until there is a system, the next job is the builder.
     """
 
+    @abstractmethod
     def build(self) -> dict[str, Any] | ExitCode:
         """Submit the job that builds the system, as ``ctx.built``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accept(self, built: orm.CalcJobNode) -> None:
         """Set ``ctx.system`` from the finished job."""
-        raise NotImplementedError
 
     def inspect_build(self) -> ExitCode | None:
         """Accept the system; repeat a job that was interrupted, and stop with the error of another one."""
