@@ -29,10 +29,15 @@ def make(aiida_profile: object) -> Iterator[Make]:
         return made
 
     yield run
-    waiting = asyncio.all_tasks(runner.loop)
+    runner.loop.run_until_complete(_cancel_the_rest())
+
+
+async def _cancel_the_rest() -> None:
+    """End all tasks of the running loop but this one; tests of other files may have made another loop the current."""
+    waiting = asyncio.all_tasks() - {asyncio.current_task()}
     for task in waiting:
         task.cancel()
-    runner.loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 @pytest.fixture
