@@ -33,7 +33,7 @@ def make(aiida_profile: object) -> Iterator[Make]:
 
 
 async def _cancel_the_rest() -> None:
-    """End all tasks of the running loop but this one; tests of other files may have made another loop the current."""
+    """End all other tasks of this loop, which need not be the current one: tests of other files make loops too."""
     waiting = asyncio.all_tasks() - {asyncio.current_task()}
     for task in waiting:
         task.cancel()
