@@ -13,7 +13,7 @@ from aiida_cse.lammps.protocol.crossing import CrossingPlan, Ladder, Passage, Si
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.reduction.layers import surface_regions
 
-__all__ = ["ions_in_layer", "passage_of", "tag_ions"]
+__all__ = ["ions_in_layer", "passage_into", "passage_of", "tag_ions"]
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _SEED_FACTOR, _LADDER_FACTOR, _LARGEST_SEED = 7919, 104_729, 2**31 - 1
 
 
 def passage_of(info: SystemInfo, plan: CrossingPlan, side: Side) -> Passage:
-    """Return the passage of the cation on one side of the slab: first layer, range of the windows and of the top.
+    """Return the passage of the cation on one side of the slab of a system, see :func:`passage_into`.
 
     Raises
     ------
@@ -33,8 +33,28 @@ def passage_of(info: SystemInfo, plan: CrossingPlan, side: Side) -> Passage:
         message names the field.
     """
     cation, slab, length = _of_slab(info)
+    return passage_into(slab.thickness, length, cation, plan, side)
+
+
+def passage_into(thickness: float, length: float, cation: str, plan: CrossingPlan, side: Side) -> Passage:
+    """Return the passage of a cation on one side of a slab: first layer, range of the windows and of the top.
+
+    Parameters
+    ----------
+    thickness, length
+        Of the slab and of the box along z, Å.
+    cation
+        Its species.
+    plan, side
+        What is to be run, and where.
+
+    Raises
+    ------
+    ValueError
+        The layers of the cation are not known, or places of the plan do not fit; the message names the field.
+    """
     if plan.well is None:
-        inner, outer = surface_regions(slab.thickness / 2, length / 2, cation).edges[3:5]
+        inner, outer = surface_regions(thickness / 2, length / 2, cation).edges[3:5]
     else:
         inner, outer = plan.well
     reach = min(_TOP_REACH, (outer - inner) / 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ _PLANTED = {"barrier": {"barrier": 1.2}, "mass": {"mass": 2.0}}
     type=inputs.OutPath(file_okay=False, path_type=Path),
     default=Path("validation"),
     show_default=True,
-    help="Folder for the two figures; created if it does not exist.",
+    help="Folder for the two figures, of exchange and rates or of F(z) and κ(t); created if it does not exist.",
 )
 @inputs.LMP
 @inputs.MPIPROCS
@@ -189,13 +189,14 @@ def validate(
     node: Any = run_shown(run_embedded, builder)
     if "checks" in node.outputs:
         print_view(view_of(findings_of(node)), Console(highlight=False))
-        for line in () if crossing else write_figures(node, figures):
+        names = ("crossing", "transmission") if crossing else ("exchange", "rates")
+        for line in write_figures(node, figures, names):
             click.echo(line)
     leave(node)
 
 
-def write_figures(validation: Any, folder: Path) -> Iterator[str]:
-    """Draw exchange and rates of a validation as SVG and PNG, and yield a line for each file.
+def write_figures(validation: Any, folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """Draw figures of a validation as SVG and PNG, and yield a line for each file.
 
     A figure that cannot be drawn has a line with the reason instead.
     """
@@ -206,7 +207,7 @@ def write_figures(validation: Any, folder: Path) -> Iterator[str]:
 
     findings = open_findings(validation)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("exchange", "rates"):
+    for name in names:
         found = attempt(registered()[name], findings, DOUBLE)
         if found.figure is None:
             yield f"figure {name} was not drawn: {found.reason}"

@@ -326,8 +326,10 @@ class Findings:
         Hot against cold of a quench.
     crossing, crossing_profile, transmission
         Rate, F(z) and κ(t) of a crossing.
+    crossings
+        By label, as ``T0400_left``, the rates of the crossings of a study.
     crossing_profiles
-        F(z) of the crossings whose rates the joint kinetics took.
+        F(z) of the crossings of a study, or of those whose rates the joint kinetics took.
     validation
         Of a validation: the nodes ``expected``, ``checks`` and ``landscape`` as mappings, and its ``settings``.
     stages
@@ -357,6 +359,7 @@ class Findings:
     crossing: ObservableResult | None = None
     crossing_profile: ObservableResult | None = None
     transmission: ObservableResult | None = None
+    crossings: Mapping[str, ObservableResult] = field(default_factory=dict)
     crossing_profiles: Sequence[ObservableResult] = ()
     validation: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

@@ -90,6 +90,7 @@ def has_findings(node: ProcessNode) -> bool:
 def _study(node: Any) -> Findings:
     outputs = node.outputs
     inputs = node.inputs
+    crossings = dict(sorted(outputs.crossings.items())) if "crossings" in outputs else {}
     return Findings(
         origin=_origin("study", node),
         runs=_runs(outputs.runs if "runs" in outputs else {}),
@@ -99,6 +100,16 @@ def _study(node: Any) -> Findings:
             label: describe_result(STARTS, starts.get_dict())
             for label, starts in sorted((outputs.starts if "starts" in outputs else {}).items())
         },
+        crossings={
+            label: describe_result(CROSSING, values_of(one["crossing"]))
+            for label, one in crossings.items()
+            if "crossing" in one
+        },
+        crossing_profiles=[
+            describe_result(CROSSING_PROFILE, values_of(one["crossing_profile"]))
+            for one in crossings.values()
+            if "crossing_profile" in one
+        ],
         stages=_stages(outputs.stages if "stages" in outputs else {}),
         recipe=inputs.recipe.get_dict() if "recipe" in inputs else {},
         load_thermo=partial(_thermo, node),

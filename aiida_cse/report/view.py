@@ -33,6 +33,8 @@ _SECTIONS = (
     "Resistance",
     "Mobility",
 )
+#: numbers of each crossing of a study
+_OF_EACH_CROSSING = ("tst_barrier_K", "kappa_in", "rate_in_per_s", "rate_out_per_s", "resistance_ohm_cm2")
 #: statements of earlier versions, which had no marks, and those of today with the same numbers
 _OLD_STATEMENTS = (
     (r"net flux \+0 ± 0 ions.*", NOTHING, "net flux: no events, nothing to test"),
@@ -74,7 +76,7 @@ def joint_sections(findings: Findings) -> list[Section]:
         *_readable("Different starts", "starts", _starts, findings),
         *_readable("Shift Δz", "shifts", _shifts, findings),
         *_readable("Cold against hot", "comparison", _comparison, findings),
-        *_readable("Crossing", "crossing", _crossing, findings),
+        *_readable("Crossing", "crossing", _crossings, findings),
     ]
 
 
@@ -372,24 +374,33 @@ def _comparison(findings: Findings) -> Section:
     return Section("Cold against hot", tuple(rows), note=note)
 
 
-def _crossing(findings: Findings) -> Section:
-    """Return the rate of a crossing; of one that has not come so far, F on the surface."""
+def _crossings(findings: Findings) -> Iterator[Section]:
+    """Yield the rate of a crossing, of one that has not come so far F on the surface; of a study, each rate."""
+    for label, result in findings.crossings.items():
+        main = [quantity for quantity in crossing_rows(result.values) if quantity.key in _OF_EACH_CROSSING]
+        yield _crossing(f"Crossing {label}", f"crossings.{label}.crossing", result.values, main)
     if findings.origin.kind != "crossing":
-        return Section("Crossing", ())
+        return
     profile = {} if findings.crossing_profile is None else findings.crossing_profile.values
     found = profile if findings.crossing is None else findings.crossing.values
     if not found:
-        return Section("Crossing", (Row("crossing", mark=NOTHING, text="no round of windows is complete"),))
+        yield Section("Crossing", (Row("crossing", mark=NOTHING, text="no round of windows is complete"),))
+        return
     quantities = crossing_rows(found)
     if findings.crossing is None:
         quantities = iter([Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason="F has no top")])
-    rows = [_joint_row("crossing", quantity) for quantity in quantities]
+    yield _crossing("Crossing", "crossing", found, quantities)
+
+
+def _crossing(title: str, source: str, found: Mapping[str, Any], quantities: Iterable[Quantity]) -> Section:
+    """Return numbers of a crossing with its reasons, and what it is of."""
+    rows = [_joint_row(source, quantity) for quantity in quantities]
     rows += [Row("reason", mark=NOTHING, text=str(reason)) for reason in found.get("reasons") or ()]
     level = found.get("level")
     intervals = "" if level is None else f"; intervals: {100 * level:g} %"
     place = "no surface" if found.get("surface_z_A") is None else f"surface at {found['surface_z_A']:.2f} Å"
     note = f"{found.get('ion')}, {found.get('side')}, {found.get('temperature_K'):g} K, {place}{intervals}"
-    return Section("Crossing", tuple(rows), note=note)
+    return Section(title, tuple(rows), note=note)
 
 
 def _checks(findings: Findings) -> Section:

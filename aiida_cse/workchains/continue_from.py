@@ -181,13 +181,19 @@ def get_builder_from_study(
         call = study.base.links.get_outgoing(link_label_filter=f"production_{label}").first()
         runs[label] = _results(None if call is None else call.node, dict(run.items()))
     phases = {phase: outputs[phase] for phase in ("ceramic", "electrolyte") if phase in outputs}
-    builder.done = {**phases, "runs": runs}
+    measured = (
+        {label: dict(one) for label, one in outputs.crossings.items() if "crossing" in one}
+        if "crossings" in outputs
+        else {}
+    )
+    crossings = {"crossings": measured} if measured else {}
+    builder.done = {**phases, **crossings, "runs": runs}
     use_codes(builder, codes or {}, options)
     if length_ns is not None or unchanged:
         shortened = _use_last_checkpoints(builder, runs)
         if notes is not None:
             notes.extend(shortened)
-        builder.done = {**phases, "runs": runs}
+        builder.done = {**phases, **crossings, "runs": runs}
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     _name_continuation(builder, study)

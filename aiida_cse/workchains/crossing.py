@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -30,7 +31,7 @@ from aiida_cse.workchains.common.ports import one_of, validate_neutral, validate
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.restart.lineage import lineage
 
-__all__ = ["CrossingWorkChain", "crossing_jobs", "systems_of"]
+__all__ = ["CrossingWorkChain", "crossing_jobs", "nearest_systems", "systems_of"]
 
 _plan_error = checked_by(CrossingPlan, "plan")
 #: rounds after which a ladder has gone through the windows both ways
@@ -100,15 +101,26 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         spec.exit_code(
             375,
             "ERROR_LADDERS",
-            message="Only {count} of {number} ladders are complete, 3 are needed: {reasons}",
+            message="Only {count} of {number} ladders are complete, 3 are needed: {reasons}. Launch it again, "
+            "with a smaller plan.timestep_fs if atoms were lost: {again}",
         )
-        spec.exit_code(376, "ERROR_PROFILE", message="The windows are complete, but {reason}")
+        spec.exit_code(
+            376,
+            "ERROR_PROFILE",
+            message="The windows are complete, but {reason}. Launch it again with other windows (plan.spacing_A, "
+            "plan.window_ps): {again}",
+        )
         spec.exit_code(
             377,
             "ERROR_NO_SURFACE",
-            message="F(z) is in the output crossing_profile, but has {reason}",
+            message="F(z) is in the output crossing_profile, but has {reason}. Launch it again: {again}",
         )
-        spec.exit_code(378, "ERROR_RATE", message="The trajectories are complete, but {reason}")
+        spec.exit_code(
+            378,
+            "ERROR_RATE",
+            message="The trajectories are complete, but {reason}. Launch it again with more of them "
+            "(plan.structures, plan.starts): {again}",
+        )
         spec.exit_code(
             512,
             "ERROR_NOT_PRECISE",
@@ -229,7 +241,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         )
         if not node.is_finished_ok:
             self._attach_changes()
-            return self.exit_codes.ERROR_PROFILE.format(reason=node.exit_message)
+            return self._ended(self.exit_codes.ERROR_PROFILE, reason=node.exit_message)
         self.ctx.profile = found
         plan, facts = self._plan(), found.base.attributes
         error, barrier = facts.get("tst_barrier_error_K"), facts.get("tst_barrier_K")
@@ -256,7 +268,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         facts = self.ctx.profile.base.attributes
         if facts.get("surface_z_A") is None:
             self._attach_changes()
-            return self.exit_codes.ERROR_NO_SURFACE.format(reason="; ".join(facts.get("reasons")))
+            return self._ended(self.exit_codes.ERROR_NO_SURFACE, reason="; ".join(facts.get("reasons")))
         return None
 
     def run_short_trajectories(self) -> dict[str, Any]:
@@ -293,7 +305,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         )
         if not node.is_finished_ok:
             self._attach_changes()
-            return self.exit_codes.ERROR_RATE.format(reason=node.exit_message)
+            return self._ended(self.exit_codes.ERROR_RATE, reason=node.exit_message)
         for name, result in found.items():
             self.out(name, result)
         return None
@@ -357,9 +369,21 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             return None
         self._attach_changes()
         reasons = "; ".join(f"{name}: {reason}" for name, reason in self.ctx.failed.items())
-        return self.exit_codes.ERROR_LADDERS.format(
-            count=number - len(self.ctx.failed), number=number, reasons=reasons
+        return self._ended(
+            self.exit_codes.ERROR_LADDERS, count=number - len(self.ctx.failed), number=number, reasons=reasons
         )
+
+    def _ended(self, code: ExitCode, **said: Any) -> ExitCode:
+        """Return an exit code with the command that launches the crossing again with another plan.
+
+        The message is stored, so it names the program without the folder in which it is on this machine.
+        """
+        systems = " ".join(f"--system {pk}" for pk in sorted({node.pk for node in self.inputs.systems.values()}))
+        again = (
+            f"aiida-cse launch crossing {systems} --temperature {self.inputs.temperature.value:g} "
+            f"--side {self.inputs.side.value} --overrides FILE"
+        )
+        return code.format(**{key: str(one).rstrip(".") for key, one in said.items()}, again=again)
 
     def _ladder_nodes(self) -> dict[str, Any]:
         """Return by ladder its system and for each round the plan and the tables of the jobs that make it up."""
@@ -435,15 +459,21 @@ def systems_of(process: orm.WorkChainNode, temperature: float) -> dict[str, CseS
         It has none; names what would be right.
     """
     outputs = process.outputs
-    runs = dict(outputs.runs) if "runs" in outputs else {"production": outputs}
+    found = nearest_systems(dict(outputs.runs) if "runs" in outputs else {"production": outputs}, temperature)
+    if not found:
+        raise ValueError(f"<{process.pk}>: has no production with a last system; give a study, or --system")
+    return found
+
+
+def nearest_systems(runs: Mapping[str, Any], temperature: float) -> dict[str, CseSystemData]:
+    """Return the last systems of those analysed runs whose temperature is nearest to one (K), by label."""
     found: dict[float, dict[str, CseSystemData]] = {}
     for label, run in runs.items():
         if "system" in run and "equilibration" in run:
-            distance = abs(float(run["equilibration"].get("temperature_K") or 0.0) - temperature)
+            kelvin = run["equilibration"].get_dict().get("temperature_K")
+            distance = abs(kelvin - temperature) if isinstance(kelvin, int | float) else math.inf
             found.setdefault(distance, {})[label] = run["system"]
-    if not found:
-        raise ValueError(f"<{process.pk}>: has no production with a last system; give a study, or --system")
-    return found[min(found)]
+    return found[min(found)] if found else {}
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:

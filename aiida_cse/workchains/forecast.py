@@ -15,14 +15,14 @@ from aiida.manage import get_manager
 
 from aiida_cse.building.forecast import InterfaceForecast, LayerFit, forecast_interface, layers_fit
 from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation, refused_excess
-from aiida_cse.building.passage import passage_of
+from aiida_cse.building.passage import passage_into, passage_of
 from aiida_cse.building.recipe import Recipe, available_recipes
 from aiida_cse.building.type_table import chemistry_of
 from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
 from aiida_cse.engine.hints import verdi
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
-from aiida_cse.lammps.protocol.crossing import CrossingPlan
+from aiida_cse.lammps.protocol.crossing import CrossingPlan, Passage
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.schedule import job_plans
 from aiida_cse.lammps.protocol.stage import JobPlan
@@ -39,6 +39,7 @@ from aiida_cse.workchains.crossing import crossing_jobs
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
+from aiida_cse.workchains.study_crossings import planned_crossings
 
 __all__ = ["Disk", "Forecast", "forecast"]
 
@@ -260,18 +261,49 @@ def _of_study(builder: Any) -> Forecast:
         if not is_complete(run, plan, temperature, settings):
             name, folder = f"production {label}", run.get("folder")
             productions.append(_production(name, builder.production, temperature, size, folder))
+    crossings, said = _crossings_of_study(builder, built)
     found = Forecast(
         f"study of {recipe.name}",
-        tuple(phase for phase in (*phases, tuple(interfaces), tuple(productions)) if phase),
+        tuple(phase for phase in (*phases, tuple(interfaces), tuple(productions), crossings) if phase),
         Disk(0.0, 0.0),
         built,
         ("--recipe", recipe.name if recipe.name in available_recipes() else "FILE"),
+        **said,
     )
     if not interfaces:
         return found
     found = _with_layers(found, builder, recipe, interfaces[0])
     refusals, warnings = _starts(builder, recipe, built)
     return replace(found, refusals=(*found.refusals, *refusals), warnings=(*found.warnings, *warnings))
+
+
+def _crossings_of_study(builder: Any, built: InterfaceForecast) -> tuple[tuple[Part, ...], dict[str, Any]]:
+    """Return the ladders of the crossings that a study will run, and what is worth knowing of them.
+
+    The system does not exist yet: slab and electrolyte are those of the forecast.
+    """
+    planned, done = planned_crossings(builder), builder.get("done", {}).get("crossings", {})
+    waiting = [one for one in planned if "crossing" not in done.get(one[0], {})]
+    if not waiting:
+        return (), {}
+    plan, there = CrossingPlan.model_validate(builder.crossing.plan.get_dict()), builder.temperatures.get_list()
+    parts: list[Part] = []
+    for label, kelvin, side in waiting:
+        nearest = min(there, key=lambda other: abs(other - kelvin))
+        layer = built.layer(nearest)
+        if layer is None:
+            return (), {"warnings": ("crossing: windows are not known, as the electrolyte's volume is not",)}
+        try:
+            passage = passage_into(built.thickness, built.thickness + layer, built.cation, plan, side)
+        except ValueError as error:
+            return (), {"refusals": (f"crossing.plan.{error}",)}
+        parts += _ladders(f"crossing {label} ", plan, passage, kelvin, builder.crossing.base, built.atoms)
+    total = sum(part.picoseconds for part in parts) / 1000
+    said = (
+        f"{len(waiting)} crossings of {plan.ladders} ladders: {plan.rounds} rounds at most, {total:.3g} ns in all;"
+        f" each ends once F is known to {plan.error_kT:g} k_BT"
+    )
+    return tuple(parts), {"notes": (said,)}
 
 
 def _starts(builder: Any, recipe: Recipe, built: InterfaceForecast) -> tuple[list[str], list[str]]:
@@ -374,21 +406,26 @@ def _of_crossing(builder: Any) -> Forecast:
     plan = CrossingPlan.model_validate(builder.plan.get_dict())
     systems = list(builder.systems.values())
     kelvin, info = builder.temperature.value, systems[0].info
-    rounds, shots = crossing_jobs(plan, passage_of(info, plan, builder.side.value), kelvin)
+    passage = passage_of(info, plan, builder.side.value)
+    parts = _ladders("", plan, passage, kelvin, builder.base, info.natoms)
+    found = _of_system("crossing", systems[0], (parts,))
+    total = plan.ladders * parts[0].picoseconds / 1000
+    most = f"{plan.rounds} rounds at most, {total:.3g} ns in all"
+    said = f"{most}; it ends once F is known to {plan.error_kT:g} k_BT"
+    return replace(found, notes=(said,))
+
+
+def _ladders(
+    prefix: str, plan: CrossingPlan, passage: Passage, temperature: float, base: Any, atoms: int
+) -> tuple[Part, ...]:
+    """Return the ladders of a crossing, with the jobs of their rounds and of their short trajectories."""
+    rounds, shots = crossing_jobs(plan, passage, temperature)
     # most trajectories end at their first recrossing; a stage of so many steps stands for them
     shot_ps = plan.structures * (plan.structure_ps + plan.starts * min(_SHOT_PS, plan.most_ps))
     last = JobPlan.model_validate(shots[0])
     stages = (last.stages[0].model_copy(update={"name": "trajectories", "duration_ps": shot_ps, "bias": None}),)
     jobs = (*map(JobPlan.model_validate, rounds), last.model_copy(update={"stages": stages}))
-    parts = tuple(
-        Part(f"ladder_{number:02d}", jobs, builder.base, info.natoms) for number in range(1, plan.ladders + 1)
-    )
-    found = _of_system("crossing", systems[0], (parts,))
-    hours = plan.ladders * parts[0].picoseconds / 1000
-    said = (
-        f"{len(rounds)} rounds at most, {hours:.3g} ns in all; it ends once F is known to {plan.error_kT:g} k_BT"
-    )
-    return replace(found, notes=(said,))
+    return tuple(Part(f"{prefix}ladder_{number:02d}", jobs, base, atoms) for number in range(1, plan.ladders + 1))
 
 
 def _of_system(name: str, system: Any, phases: tuple[tuple[Part, ...], ...]) -> Forecast:

@@ -26,7 +26,6 @@ from aiida_cse.calculations.functions.shifts import shifts
 from aiida_cse.calculations.functions.starts import starting_gap, starts
 from aiida_cse.calculations.ports import checked_by, forcefield_error, recipe_ports
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.physics.exchange.stopping import Decision, verdicts_under
 from aiida_cse.reduction.system import refuse_unknown_ions
@@ -44,7 +43,7 @@ from aiida_cse.workchains.common.exit_status import ended_normally, failure, wit
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.labels import LabelledOutputs
 from aiida_cse.workchains.common.options import checked_options
-from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, whole_number
+from aiida_cse.workchains.common.ports import HIGHEST_TEMPERATURE, validate_temperatures, whole_number
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
 from aiida_cse.workchains.common.starts import (
     AS_BUILT,
@@ -60,6 +59,12 @@ from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import covers_beginning, step_of
+from aiida_cse.workchains.study_crossings import (
+    CrossingStudy,
+    crossing_part,
+    crossings_failed,
+    planned_crossings,
+)
 
 __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of"]
 
@@ -69,7 +74,7 @@ MOST_REPLICAS = 99
 RUN_OUTPUTS = ("system", "reduction", "looks", *observables(), "changes")
 
 
-class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
+class StudyWorkChain(ProtocolMixin, LabelledOutputs, CrossingStudy):
     """Build, equilibrate, run and analyse the interfaces of a recipe at one or more temperatures."""
 
     protocol_name = "study"
@@ -83,7 +88,7 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             "temperatures",
             valid_type=orm.List,
             serializer=to_aiida_type,
-            validator=_validate_temperatures,
+            validator=validate_temperatures,
             help="Temperatures of the productions in K.",
         )
         spec.input(
@@ -121,6 +126,13 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             dynamic=True,
             required=False,
             help="Its runs, as in the outputs, each with the `folder` to continue from.",
+        )
+        spec.input_namespace(
+            "done.crossings",
+            valid_type=orm.Data,
+            dynamic=True,
+            required=False,
+            help="Its crossings, as in the outputs.",
         )
         spec.inputs.validator = _validate_inputs
         spec.outline(
@@ -197,8 +209,9 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             Name of the protocol; see :meth:`get_available_protocols`.
         overrides
             Changes to the protocol: ``temperatures``, ``replicas``, ``starts``, ``start_excess``, ``kinetics``,
-            and those of each part under ``ceramic``, ``electrolyte``, ``interface`` and ``production``; unknown
-            keys are refused.
+            and those of each part under ``ceramic``, ``electrolyte``, ``interface`` and ``production``, and under
+            ``crossing`` ``temperatures`` (K) and ``sides`` of the crossings with their ``plan`` and ``base``;
+            unknown keys are refused.
         options
             Scheduler options of all LAMMPS jobs.
 
@@ -207,7 +220,8 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         ValueError
             The recipe, the protocol or an override is wrong; the message names the place.
         """
-        own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), _PARTS, cls.__name__)
+        names = (*_PARTS, "crossing")
+        own, parts = split_overrides(overrides, cls.get_protocol_inputs(protocol), names, cls.__name__)
         inputs = cls.get_protocol_inputs(protocol, own)
         refuse_wrong_codes(codes)
         checked_options(options)
@@ -235,6 +249,8 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                     codes=codes, recipe=node, protocol=name, overrides=parts[part], options=options
                 )
             builder[part] = builder_inputs(sub, cls.spec().inputs[part])
+        with located_part("crossing"):
+            builder.crossing = crossing_part(codes, inputs["crossing"], parts["crossing"], name, options)
         return builder
 
     # -- the phases ------------------------------------------------------------------------------------
@@ -309,8 +325,11 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                 self.report(f"{label}: no production: {error}")
         return waiting
 
-    def attach_runs(self) -> None:
-        """Attach the results of all runs as far as they exist, and compare those of different starts."""
+    def attach_runs(self) -> dict[str, Any]:
+        """Attach the results of all runs as far as they exist, compare those of different starts, and go on.
+
+        The crossings begin with the ends of the runs.
+        """
         for label, _, _ in self.ctx.runs:
             interface, production = self.ctx.get(f"interface_{label}"), self.ctx.get(f"production_{label}")
             done = self._done_run(label)
@@ -325,19 +344,23 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             if results:
                 self.out(f"runs.{label}", results)
         self._attach_starts()
+        return self.run_crossings()
 
     def kinetics(self) -> None:
-        """Extrapolate the rate from the analysed runs and report the conclusions."""
-        runs = self.outputs.get("runs", {})
+        """Attach the crossings, extrapolate the rate from these and the analysed runs, and report conclusions."""
+        runs, measured = self.outputs.get("runs", {}), self.attach_crossings()
         analysed = {label: run for label, run in runs.items() if all(name in run for name in PARTS)}
-        if not analysed:
+        if not analysed and not measured:
             return
         inputs: dict[str, Any] = {label: {name: run[name] for name in PARTS} for label, run in analysed.items()}
         shift = self._attach_shifts(analysed)
         if shift is not None and self.inputs.kinetics.get_dict().get("shifts") is None:
             inputs["shifts"] = shift
         found: Any
-        found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **inputs)
+        found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **inputs, **measured)
+        if measured and analysed and not node.is_finished_ok:
+            self.report(f"no kinetics with the crossings: {node.exit_message}")
+            found, node = kinetics.run_get_node(settings=self.inputs.kinetics, **inputs)
         if not node.is_finished_ok:
             self.report(f"no kinetics: {node.exit_message}")
             return
@@ -346,7 +369,7 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             self.report(sentence)
 
     def inspect_runs(self) -> ExitCode | None:
-        """Stop with the runs that failed or, if none did, with those that have not equilibrated."""
+        """Stop with the runs that failed or, if none did, with crossings that did, or runs off equilibrium."""
         failed, unfinished = [], []
         adaptive = self.inputs.production.plan.get_dict().get("stop", {}).get("rule") == "equilibrated"
         for label, _, _ in self.ctx.runs:
@@ -364,6 +387,10 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         if failed:
             words = runs_failed(len(failed), total)
             code = self.exit_codes.ERROR_RUNS.format(runs_failed=words, runs="; ".join(failed))
+            return with_continuation(code, self.node)
+        if failed := self.failed_crossings():
+            words = crossings_failed(len(failed), len(planned_crossings(self.inputs)))
+            code = self.exit_codes.ERROR_CROSSINGS.format(crossings_failed=words, crossings="; ".join(failed))
             return with_continuation(code, self.node)
         if unfinished:
             return self.exit_codes.ERROR_RUNS_NOT_EQUILIBRATED.format(
@@ -524,20 +551,6 @@ _PARTS: dict[str, Any] = {
     "interface": InterfaceWorkChain,
     "production": ProductionWorkChain,
 }
-
-
-def _validate_temperatures(value: orm.List, _: Any) -> str | None:
-    """Return the error of a list of temperatures in K, or None."""
-    temperatures = value.get_list()
-    valid = all(
-        isinstance(t, (int, float)) and not isinstance(t, bool) and 0 < t <= HIGHEST_TEMPERATURE
-        for t in temperatures
-    )
-    if not valid or not temperatures:
-        return f"temperatures = {temperatures!r}: give numbers between 0 and {HIGHEST_TEMPERATURE} K, one or more"
-    if len({round(t) for t in temperatures}) < len(temperatures):
-        return f"temperatures = {temperatures!r}: give different temperatures, at least 1 K apart"
-    return None
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:

@@ -88,10 +88,15 @@ def test_a_rate_without_an_interval_or_off_equilibrium_is_named_and_left_out() -
             **HOT,
             "open": crossing(400, rate_in_interval_per_s=None),
             "early": crossing(400, off_equilibrium=off),
+            "rare": crossing(400, rate_in_interval_per_s=None, rate_in_upper_bound_per_s=2e5),
         },
         SETTINGS,
     )
-    assert found["excluded"] == {"open": "its rate has no interval", "early": off}
+    assert found["excluded"] == {
+        "open": "its rate has no interval",
+        "early": off,
+        "rare": "its rate has no interval, only an upper bound, 2e+05 s⁻¹",
+    }
     assert found["crossings"] == []
     assert found["rate_0400K_per_s"] == kinetics(HOT, SETTINGS)["rate_0400K_per_s"]
 

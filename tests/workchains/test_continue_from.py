@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
@@ -24,6 +25,7 @@ from aiida_cse.workchains.continue_from import (
     get_builder_from_production,
     get_builder_from_study,
 )
+from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.study import is_complete, previous_of
 from tests.nodes import finish, interface, job_node, reduction_node, returns, state
 from tests.workchains.conftest import Make
@@ -90,6 +92,20 @@ def test_more_temperatures_and_replicas_add_only_new_runs(ended: orm.WorkChainNo
     answer = study.inspect_runs()
     assert answer.status == 352
     assert answer.message.startswith("3 of 4 runs failed")
+
+
+def test_crossings_that_have_a_rate_are_not_repeated(ended: orm.WorkChainNode, make: Make) -> None:
+    measured = {"crossing": orm.Dict({"ion": "Li"}), "crossing_profile": orm.ArrayData({"z_A": np.zeros(3)})}
+    returns(ended, {f"crossings.T0500_left.{name}": node for name, node in measured.items()})
+    builder = get_builder_from_study(ended, temperatures=[600])
+    asked = CrossingWorkChain.get_protocol_inputs("demo")["plan"]
+    lists = {"temperatures": [500], "sides": ["left", "right"]}
+    builder.crossing = {**lists, "plan": asked, "base": dict(builder.production.base)}
+    study: Any = make(builder)
+    study.ctx.runs = []
+    assert study.attach_runs() == {}
+    assert set(study.attach_crossings()) == set(study.outputs["crossings"]) == {"T0500_left"}
+    assert study.failed_crossings() == ["T0500_right: no run has an analysed production with a last system"]
 
 
 def test_more_starts_add_only_new_runs(ended: orm.WorkChainNode) -> None:

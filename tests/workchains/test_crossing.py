@@ -9,6 +9,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.plugins import WorkflowFactory
 
+import aiida_cse.calculations.functions.crossing as calculations
 from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL
@@ -170,6 +171,69 @@ def test_two_ladders_are_too_few(crossing: Any, aiida_localhost: orm.Computer) -
     assert failure.status == 375
     assert "Only 2 of 4 ladders are complete" in failure.message
     assert "ladder_01: run <" in failure.message
+    (system,) = crossing.inputs.systems.values()
+    command = f"aiida-cse launch crossing --system {system.pk} --temperature 500 --side left --overrides FILE"
+    assert failure.message.endswith(command)
+
+
+def forged(nodes: dict[str, Any], table: str, **changes: Any) -> dict[str, Any]:
+    """Return the nodes of a ladder whose last round has other arrays in a table; None leaves one out."""
+    *_, last = sorted(name for name in nodes if name.startswith("round_"))
+    node = nodes[last][table]
+    arrays = {name: node.get_array(name) for name in node.get_arraynames()} | changes
+    made = orm.ArrayData({name: np.asarray(value) for name, value in arrays.items() if value is not None})
+    return {**nodes, last: {**nodes[last], table: made}}
+
+
+ROWS = 80
+#: arrays of the short trajectories, and of the profile, with what is said of them
+FORGED_SHOTS: list[tuple[dict[str, Any], str]] = [
+    ({"trace": np.zeros(ROWS)}, "ladder_01.round_02.shots_01.trace: has the shape (80,)"),
+    ({"velocity": np.zeros(3)}, "shots_01.velocity: has the shape (3,)"),
+    ({"velocity": np.full(ROWS, "fast")}, "shots_01.velocity: has the shape (80,) of <U4"),
+    ({"velocity": None}, "ladder_01: the short trajectories have no velocity"),
+    ({"stage": np.full(ROWS, np.nan)}, "shots_01.stage: has values that are no whole numbers"),
+    ({"stage": np.full(ROWS, 99)}, "shots_01.stage: has stages that its job or its plan has not"),
+    ({"backward_steps": np.full(ROWS, np.nan)}, "backward_steps of the short trajectories has values"),
+]
+FORGED_PROFILES: list[tuple[str, Any, str]] = [
+    ("ladders_K", np.zeros(4), "profile.ladders_K: must be an array of numbers with 2 dimensions"),
+    ("z_A", np.full(4, np.nan), "profile.z_A, ladders_K: must be ascending bins"),
+    ("window_ps", np.zeros(0), "profile.window_z_A, window_ps, window_ions: must have a value for each window"),
+    ("temperature_K", "hot", "profile.temperature_K = hot: must be a number"),
+    ("well_range_A", [3.0], "profile.well_range_A = [3.0]: must be two ascending places"),
+    ("thin", [1], "profile.thin = [1]: must be a list of a ladder and two places each"),
+]
+
+
+def test_no_node_of_a_crossing_is_trusted(crossing: Any, aiida_localhost: orm.Computer) -> None:
+    crossing.tag_ions()
+    done(crossing, aiida_localhost, crossing.run_round())
+    assert crossing.inspect_round() is crossing.estimate_profile() is crossing.fix_surface() is None
+    done(crossing, aiida_localhost, crossing.run_short_trajectories())
+    assert crossing.inspect_short_trajectories() is None
+    inputs: dict[str, Any] = {
+        "plan": crossing.inputs.plan,
+        "profile": crossing.ctx.profile,
+        "side": crossing.inputs.side,
+        "failed": orm.List([]),
+        "off_equilibrium": orm.Str(""),
+    }
+    ladders = crossing._ladder_nodes()
+    for changes, words in FORGED_SHOTS:
+        first = {"ladder_01": forged(ladders["ladder_01"], "shots_01", **changes)}
+        _, node = calculations.crossing.run_get_node(**inputs, **(ladders | first))
+        assert node.exit_status == calculations.CANNOT_CROSS, words
+        assert words in node.exit_message
+    good = inputs["profile"]
+    arrays = {name: good.get_array(name) for name in good.get_arraynames()}
+    facts = {key: one for key, one in good.base.attributes.all.items() if not key.startswith("array|")}
+    for name, value, words in FORGED_PROFILES:
+        profile = orm.ArrayData(arrays | ({name: value} if name in arrays else {}))
+        profile.base.attributes.set_many(facts | ({} if name in arrays else {name: value}))
+        _, node = calculations.crossing.run_get_node(**(inputs | {"profile": profile}), **ladders)
+        assert node.exit_status == calculations.CANNOT_CROSS, words
+        assert words in node.exit_message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The study: its phases, runs and kinetics, and its exit codes."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -232,6 +233,61 @@ def test_failed_kinetics_stop_nothing(study: Any) -> None:
     study.kinetics()
     assert "kinetics" not in study.outputs
     assert study.inspect_runs() is None
+
+
+def test_crossings_begin_with_the_ends_of_the_nearest_runs(
+    make: Make, codes: Codes, recipe: dict[str, Any]
+) -> None:
+    chain: Any = WorkflowFactory("cse.study")
+    asked = {"temperatures": [500], "plan": {"well": [24.5, 27.5], "span": [22.5, 27.5]}}
+    overrides = {"production": {"plan": PLAN}, "crossing": asked}
+    study: Any = make(chain.get_builder_from_protocol(codes, recipe, "demo", overrides=overrides))
+    study.ctx.runs = [("T0650_r1", 650, 1), ("T0700_r1", 700, 1)]
+    study.ctx.refused = {}
+    for label, temperature, _ in study.ctx.runs:
+        study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
+        study.ctx[f"production_{label}"] = part("cse.production", "system", **analysed_run(temperature))
+    started = study.attach_runs()
+    assert list(started) == ["crossing_T0500_left", "crossing_T0500_right"]
+    right = started["crossing_T0500_right"].inputs
+    assert (right.temperature, right.side, right.plan["ladders"]) == (500, "right", 4)
+    assert right.systems.T0650_r1.uuid == study.outputs["runs"]["T0650_r1"]["system"].uuid
+    assert len(right.systems) == 1, "those of 700 K are farther from 500 K"
+
+    rate = {"ion": "Li", "temperature_K": 500.0, "side": "left", "level": 0.95, "layer_density_per_nm2": 0.5}
+    rate |= {"rate_in_per_s": 1e6, "rate_in_interval_per_s": [5e5, 2e6]}
+    measured = {"crossing": orm.Dict(rate), "crossing_profile": orm.ArrayData({"z_A": np.zeros(3)})}
+    study.ctx.crossing_T0500_left = run_node("cse.crossing", measured, exit_status=512)
+    study.ctx.crossing_T0500_right = failed = run_node("cse.crossing", exit_status=377, exit_message="no top")
+    study.kinetics()
+    assert [one["run"] for one in study.outputs["kinetics"]["crossings"]] == ["T0500_left"]
+    assert set(study.outputs["crossings"]["T0500_left"]) == set(measured)
+    assert study.outputs["crossings"]["T0500_left"]["crossing"].label == "crossing T0500_left llzo-peo-litfsi-demo"
+    answer = study.inspect_runs()
+    assert answer.status == 353
+    assert answer.message == (
+        f"1 of 2 crossings failed, the runs are complete: T0500_right <{failed.pk}> [377] no top. "
+        f"Complete it with: aiida-cse extend {study.node.pk}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("crossing", "words"),
+    [
+        ({"plan": {"ladders": 6}}, "crossing.temperatures = []: without any there is no crossing"),
+        ({"temperatures": 500}, "crossing.temperatures = 500: give a list"),
+        ({"temperatures": [500], "sides": ["top"]}, "crossing.sides = ['top']: 'top' is no side"),
+        ({"temperatures": [500], "plan": {"ladders": 2}}, "crossing.plan.ladders = 2"),
+        ({"temperature": [500]}, "'temperature' is no known key"),
+    ],
+    ids=["no temperature", "number", "side", "plan", "key"],
+)
+def test_wrong_crossings_of_a_study_are_refused(
+    codes: Codes, recipe: dict[str, Any], crossing: dict[str, Any], words: str
+) -> None:
+    chain: Any = WorkflowFactory("cse.study")
+    with pytest.raises(ValueError, match=re.escape(words)):
+        chain.get_builder_from_protocol(codes, recipe, "demo", overrides={"crossing": crossing})
 
 
 def test_the_demo_uses_the_core_rule(study: Any) -> None:

@@ -77,7 +77,7 @@ CROSSING = Documented(
         "kappa_in_interval": ("", "Its interval; exact bounds with fewer than five reactive starts"),
         "kappa_out": ("", "Transmission coefficient out of the slab, the same at equilibrium"),
         "kappa_out_interval": ("", "Its interval"),
-        "balance_p_value": ("", "p-value of the two κ being the same: detailed balance"),
+        "balance_p_value": ("", "p-value of the two κ being the same, from the same structures: detailed balance"),
         "starts": ("", "Trajectories that began towards the slab, and towards the electrolyte"),
         "reactive": ("", "Those of them that came from one side and committed to the other"),
         "undecided": (
@@ -86,9 +86,11 @@ CROSSING = Documented(
         ),
         "rate_in_per_s": ("s⁻¹", "Γ, crossings into the slab per ion of the first layer"),
         "rate_in_interval_per_s": ("s⁻¹", "Its interval, with the errors of F and κ"),
+        "rate_in_upper_bound_per_s": ("s⁻¹", "Its upper bound at `level` where κ has bounds only; null elsewhere"),
         "rate_in_log_error": ("", "Standard error of ln Γ"),
         "rate_out_per_s": ("s⁻¹", "Crossings out of the slab per ion of the first layer; Γ at equilibrium"),
         "rate_out_interval_per_s": ("s⁻¹", "Its interval"),
+        "rate_out_upper_bound_per_s": ("s⁻¹", "Its upper bound where κ has bounds only; null elsewhere"),
         "curvature_K_per_A2": ("K Å⁻²", "k in F = k (z − z₀)² at the minimum of the first layer"),
         "frequency_per_s": ("s⁻¹", "ν of the minimum"),
         "rate_harmonic_per_s": ("s⁻¹", "ν exp(−ΔF / k_B T), the rate of a parabolic well with κ = 1"),
@@ -126,7 +128,11 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason=ladders)
     yield Quantity.of(found, "rate with κ = 1", "rate_tst{}_per_s", "s⁻¹")
     pairs = [found.get(key) for key in ("starts", "reactive")]
-    counts = [pair for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2]
+    counts = [
+        pair
+        for pair in pairs
+        if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(one, int) for one in pair)
+    ]
     for words, key, turn in (("into", "kappa_in{}", 0), ("out of", "kappa_out{}", 1)):
         note = f"{counts[1][turn]} of {counts[0][turn]} starts" if len(counts) == len(pairs) else ""
         yield Quantity.of(found, f"κ {words} the slab", key, note=note)

@@ -89,7 +89,13 @@ def crossing_objection(found: Mapping[str, Any]) -> str | None:
     """Return why a measured rate does not enter the fit, None if it does."""
     if found.get("off_equilibrium"):
         return str(found["off_equilibrium"])
-    return "its rate has no interval" if found["rate_in_interval_per_s"] is None else None
+    if found["rate_in_interval_per_s"] is not None:
+        return None
+    most = found.get("rate_in_upper_bound_per_s")
+    known = isinstance(most, (int, float)) and not isinstance(most, bool) and 0 < most < math.inf
+    return (
+        f"its rate has no interval, only an upper bound, {most:.2g} s⁻¹" if known else "its rate has no interval"
+    )
 
 
 def measured_rate(label: str, found: Mapping[str, Any], lowering: float) -> MeasuredRate:

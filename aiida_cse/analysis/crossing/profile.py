@@ -23,6 +23,7 @@ __all__ = [
     "Round",
     "Series",
     "bin_edges",
+    "checked_profile",
     "crossing_profile",
     "joined_windows",
     "profile_of",
@@ -132,6 +133,50 @@ def crossing_profile(
         "thin": [list(one) for one in found.thin],
         "reasons": reasons,
     }
+
+
+def checked_profile(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return stored results of :func:`crossing_profile`, which may be of any program.
+
+    Raises
+    ------
+    ValueError
+        A result is missing or has another form; the message names it.
+    """
+    arrays: dict[str, Any] = {
+        key: found.get(key) for key in ("z_A", "ladders_K", "window_z_A", "window_ps", "window_ions")
+    }
+    for key, value in arrays.items():
+        ndim = 2 if key == "ladders_K" else 1
+        if not isinstance(value, np.ndarray) or value.ndim != ndim or value.dtype.kind not in "iuf":
+            raise ValueError(f"profile.{key}: must be an array of numbers with {ndim} dimension{'s' * (ndim > 1)}")
+    z, ladders, *windows = arrays.values()
+    if len(z) < 2 or not (np.diff(z) > 0).all() or not len(ladders) or ladders.shape[1] != len(z):
+        raise ValueError("profile.z_A, ladders_K: must be ascending bins, two or more, and F of each ladder there")
+    if not len(windows[0]) or len({len(one) for one in windows}) > 1:
+        raise ValueError("profile.window_z_A, window_ps, window_ions: must have a value for each window")
+    well: Any = found.get("well_range_A")
+    thin, surface = found.get("thin"), found.get("surface_z_A")
+    numbers: dict[str, Any] = {
+        key: found.get(key) for key in ("temperature_K", "level", "correlation_ps", "samples", "rounds")
+    }
+    numbers |= {"surface_z_A": 0.0 if surface is None else surface}
+    for key, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"profile.{key} = {str(value)[:80]}: must be a number")
+    if not (numbers["temperature_K"] > 0 and 0 < numbers["level"] < 1):
+        raise ValueError("profile.temperature_K, level: must be above zero, and between 0 and 1")
+    if not _are_numbers(well, 2) or not well[0] < well[1]:
+        raise ValueError(f"profile.well_range_A = {str(well)[:80]}: must be two ascending places")
+    if not isinstance(thin, list) or not all(_are_numbers(one, 3) for one in thin):
+        raise ValueError(f"profile.thin = {str(thin)[:80]}: must be a list of a ladder and two places each")
+    return found
+
+
+def _are_numbers(value: Any, number: int) -> bool:
+    """Return whether a value is a list of so many finite numbers."""
+    listed = isinstance(value, list | tuple) and len(value) == number
+    return listed and all(isinstance(one, int | float) and math.isfinite(one) for one in value)
 
 
 def profile_of(found: Mapping[str, Any]) -> UmbrellaProfile:

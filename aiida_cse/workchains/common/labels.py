@@ -62,7 +62,7 @@ class LabelledOutputs(WorkChain):
         # of stages.ceramic and starts.T0700 the namespace says what they are
         if namespaces and namespaces[0] in ("stages", "starts"):
             name, namespaces = namespaces[0], [*namespaces[1:], name]
-        run = [part for part in namespaces if part != "runs"]
+        run = [part for part in namespaces if part not in ("runs", "crossings")]
         temperature = node.base.attributes.get("temperature_K", None)
         if not run and isinstance(temperature, int | float):
             run = [f"{temperature:g} K"]

@@ -20,6 +20,7 @@ __all__ = [
     "validate_neutral",
     "validate_seed",
     "validate_temperature",
+    "validate_temperatures",
     "whole_number",
 ]
 
@@ -69,6 +70,20 @@ def one_of(name: str, *known: str) -> Validator:
 
 validate_temperature = positive("temperature", HIGHEST_TEMPERATURE, "number K")
 validate_seed = whole_number("seed", 1, SEEDS - 1)
+
+
+def validate_temperatures(value: orm.List, _: Any) -> str | None:
+    """Return the error of a list of temperatures in K, or None."""
+    temperatures = value.get_list()
+    valid = all(
+        isinstance(t, (int, float)) and not isinstance(t, bool) and 0 < t <= HIGHEST_TEMPERATURE
+        for t in temperatures
+    )
+    if not valid or not temperatures:
+        return f"temperatures = {temperatures!r}: give numbers between 0 and {HIGHEST_TEMPERATURE} K, one or more"
+    if len({round(t) for t in temperatures}) < len(temperatures):
+        return f"temperatures = {temperatures!r}: give different temperatures, at least 1 K apart"
+    return None
 
 
 def validate_neutral(value: CseSystemData, _: Any) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 
 from aiida_cse.physics.crossing.reactive_flux import (
     Transmission,
+    balance,
     crossing_rate,
     transmission,
     transmission_in_time,
@@ -93,8 +94,32 @@ def test_errors_of_ladders_and_structures_add_up() -> None:
     assert found.value == pytest.approx(0.5 * found.transition_state)
     assert found.transition_state == pytest.approx(float(thermal_flux(500.0, MASS_KG)) * math.exp(-10))
     assert found.low * found.high == pytest.approx(found.value**2)
-    unknown = crossing_rate(profile, 0.5, Transmission(0.5, math.nan, 2, 0.1, 1, 4, 2), MASS_KG)
+    bounded = crossing_rate(profile, 0.5, Transmission(0.5, math.nan, 2, 0.1, 0.8, 4, 2), MASS_KG)
+    # Student's t of three degrees of freedom
+    assert (bounded.low, bounded.high) == pytest.approx(
+        (0, 0.8 * found.transition_state * math.exp(3.182 * error)), 1e-3
+    )
+    alone = UmbrellaProfile(np.array([-1.0, 0.0, 1.0]), 500.0, ladders[:1], 0.95, 1.0, 100, ())
+    unknown = crossing_rate(alone, 0.5, Transmission(0.5, math.nan, 2, 0.1, 0.8, 4, 2), MASS_KG)
     assert (unknown.low, unknown.high) == (0, math.inf)
+
+
+@pytest.mark.parametrize(("shared", "opposed"), [(0.4, 0.0), (0.0, 0.4)], ids=["both ways", "one way"])
+def test_detailed_balance_is_rejected_as_often_as_its_level(shared: float, opposed: float) -> None:
+    rng, structures = np.random.default_rng(4), np.repeat(np.arange(24), 60)
+    found = []
+    for _ in range(200):
+        velocities = rng.normal(size=len(structures))
+        logs = (
+            shared * rng.normal(size=24)[structures]
+            + opposed * np.sign(velocities) * rng.normal(size=24)[structures]
+        )
+        found.append(balance(velocities, rng.random(len(structures)) < 0.3 * np.exp(logs), structures))
+    assert 0.01 < np.mean(np.array(found) < 0.05) < 0.1
+    reactive = (velocities > 0) & (rng.random(len(structures)) < 0.5)
+    assert math.isnan(balance(velocities, reactive, structures)), "nothing comes back"
+    reactive |= rng.random(len(structures)) < 0.1
+    assert balance(velocities, reactive, structures) < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,188 @@
+"""The crossings of a study: rates measured at temperatures and sides, from the last systems of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ToContext
+from aiida.orm import to_aiida_type
+
+from aiida_cse.engine.outline import VersionedWorkChain
+from aiida_cse.schema import nearest
+from aiida_cse.workchains.common.builders import Codes, base_inputs
+from aiida_cse.workchains.common.exit_status import ended_normally, failure
+from aiida_cse.workchains.common.ports import validate_temperatures
+from aiida_cse.workchains.common.protocol import split_overrides
+from aiida_cse.workchains.common.starts import temperature_label
+from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems
+
+__all__ = ["CROSSING_OUTPUTS", "CrossingStudy", "crossing_part", "crossings_failed", "planned_crossings"]
+
+SIDES = ("left", "right")
+#: outputs of a crossing that are attached to a study
+CROSSING_OUTPUTS = ("crossing", "crossing_profile", "transmission")
+
+
+class CrossingStudy(VersionedWorkChain):
+    """A study that, after its productions, measures rates by crossings."""
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define the inputs, outputs and the exit code of crossings."""
+        super().define(spec)
+        spec.expose_inputs(
+            CrossingWorkChain,
+            namespace="crossing",
+            include=("base", "plan"),
+            namespace_options={
+                "required": False,
+                "populate_defaults": False,
+                "validator": None,
+                "help": "Rates that are measured where nothing crosses; none without temperatures.",
+            },
+        )
+        spec.input(
+            "crossing.temperatures",
+            valid_type=orm.List,
+            serializer=to_aiida_type,
+            validator=validate_temperatures,
+            help="Temperatures of the crossings in K.",
+        )
+        spec.input(
+            "crossing.sides",
+            valid_type=orm.List,
+            serializer=to_aiida_type,
+            validator=_validate_sides,
+            help="Sides of the slab at which a crossing is measured.",
+        )
+        spec.output_namespace(
+            "crossings",
+            dynamic=True,
+            help="For each temperature and side of `crossing`, as `T0400_left`: rate, F(z) and κ(t).",
+        )
+        spec.exit_code(353, "ERROR_CROSSINGS", message="{crossings_failed}: {crossings}")
+
+    def run_crossings(self) -> dict[str, Any]:
+        """Start every crossing that no earlier study has, from the last systems nearest to its temperature."""
+        waiting: dict[str, Any] = {}
+        self.ctx.refused_crossings = {}
+        for label, temperature, side in planned_crossings(self.inputs):
+            if "crossing" in self._done_crossing(label):
+                continue
+            systems = nearest_systems(self.outputs.get("runs", {}), temperature)
+            if not systems:
+                self.ctx.refused_crossings[label] = "no run has an analysed production with a last system"
+                continue
+            inputs = self.exposed_inputs(CrossingWorkChain, namespace="crossing")
+            inputs.systems = systems
+            inputs.temperature, inputs.side = orm.Float(temperature), orm.Str(side)
+            inputs.seed = orm.Int(self.inputs.recipe["seeds"]["velocities"])
+            inputs.metadata = {"call_link_label": f"crossing_{label}"}
+            try:
+                run = self.submit(CrossingWorkChain, **inputs)
+            except ValueError as error:
+                self.ctx.refused_crossings[label] = str(error)
+                self.report(f"{label}: no crossing: {error}")
+                continue
+            waiting[f"crossing_{label}"] = run
+            self.report(f"started crossing_{label} from the ends of {', '.join(systems)}: <{run.pk}>")
+        return ToContext(**waiting)
+
+    def attach_crossings(self) -> dict[str, dict[str, orm.Dict]]:
+        """Attach the results of all crossings; return those with a rate, as runs of the kinetics."""
+        rates = {}
+        for label, _, _ in planned_crossings(self.inputs):
+            run: Any = self.ctx.get(f"crossing_{label}")
+            source = self._done_crossing(label) if run is None else run.outputs
+            results = {name: source[name] for name in CROSSING_OUTPUTS if name in source}
+            if results:
+                self.out(f"crossings.{label}", results)
+            if "crossing" in results:
+                rates[label] = {"crossing": results["crossing"]}
+        return rates
+
+    def failed_crossings(self) -> list[str]:
+        """Return the crossings without a rate, each with the reason."""
+        refused = self.ctx.get("refused_crossings", {})
+        failed = [f"{label}: {reason}" for label, reason in refused.items()]
+        for label, _, _ in planned_crossings(self.inputs):
+            run: Any = self.ctx.get(f"crossing_{label}")
+            if run is not None and not ended_normally(run):
+                failed.append(label + " <{pk}> [{status}] {reason}".format(**failure(run)))
+        return failed
+
+    def _done_crossing(self, label: str) -> Mapping[str, Any]:
+        """Return the results of a crossing of an earlier study."""
+        found: Mapping[str, Any] = self.inputs.get("done", {}).get("crossings", {}).get(label, {})
+        return found
+
+
+def planned_crossings(inputs: Any) -> list[tuple[str, float, str]]:
+    """Return label, temperature (K) and side of each crossing of a study, from its inputs or its builder."""
+    asked = inputs.get("crossing", {})
+    if "temperatures" not in asked:
+        return []
+    return [
+        (f"{temperature_label(temperature)}_{side}", temperature, side)
+        for temperature in asked["temperatures"].get_list()
+        for side in asked["sides"].get_list()
+    ]
+
+
+def crossing_part(
+    codes: Codes, asked: Mapping[str, Any], overrides: Any, protocol: str, options: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the inputs ``crossing`` of a study; empty without temperatures.
+
+    Parameters
+    ----------
+    codes, options
+        As for the study.
+    asked
+        The values of its protocol: ``temperatures`` and ``sides``.
+    overrides
+        Changes to these, and to ``plan`` and ``base`` of the crossings.
+    protocol
+        Name of the protocol of both.
+
+    Raises
+    ------
+    ValueError
+        A key is unknown, a list is none, or there is a plan without temperatures; the message names the place.
+    """
+    changes, own = split_overrides(overrides, asked, ("plan", "base"), "crossing")
+    given = {name: value for name, value in own.items() if value is not None}
+    inputs = CrossingWorkChain.get_protocol_inputs(protocol, given)
+    lists: dict[str, Any] = {}
+    for name, example in (("temperatures", "[400, 500]"), ("sides", "[left, right]")):
+        value = changes.get(name, asked[name])
+        if not isinstance(value, (orm.List, list, tuple)):
+            raise ValueError(f"{name} = {value!r}: give a list, such as {example}")
+        lists[name] = list(value)
+    if not lists["temperatures"]:
+        if given:
+            raise ValueError("temperatures = []: without any there is no crossing; give one or more, in K")
+        return {}
+    return {**lists, "plan": inputs["plan"], "base": base_inputs(codes, inputs["base"], options)}
+
+
+def crossings_failed(count: int, total: int) -> str:
+    """Return how many of all crossings failed, in words."""
+    if count == total:
+        words = "The crossing failed" if total == 1 else f"All {total} crossings failed"
+    else:
+        words = f"{count} of {total} crossings failed"
+    return f"{words}, the runs are complete"
+
+
+def _validate_sides(value: orm.List, _: Any) -> str | None:
+    """Return the error of a list of sides, or None."""
+    sides = value.get_list()
+    for side in sides:
+        if side not in SIDES:
+            return f"sides = {sides!r}: {side!r} is no side; {nearest(str(side), SIDES)}"
+    if not sides or len(set(sides)) < len(sides):
+        return f"sides = {sides!r}: give {' or '.join(SIDES)} or both, each once"
+    return None
