@@ -13,7 +13,8 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import MethodType
 from typing import Any
 
@@ -21,6 +22,7 @@ from aiida.engine import CalcJob, Process, Runner, utils
 from aiida.engine.exceptions import PastException
 from aiida.engine.processes.calcjobs.manager import JobsList
 from aiida.engine.processes.launcher import ProcessLauncher
+from aiida.engine.transports import TransportQueue
 from aiida.orm import CalcJobNode, ProcessNode, load_node
 from plumpy.exceptions import PersistenceError
 from plumpy.process_states import Interruption
@@ -280,6 +282,7 @@ def _change_aiida() -> None:
     change(ProcessLauncher, "_continue", _take_patiently)
     change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
     change(JobsList, "_get_next_update_delay", _pause_or_wait)
+    change(TransportQueue, "request_transport", _request_or_forget)
 
 
 def _load_and_guard(load: Any, process: Process, saved_state: Any, load_context: Any) -> None:
@@ -363,3 +366,19 @@ def _pause_or_wait(pause: Any, jobs: JobsList) -> float:
             raise
         roll_back(only_unusable=True)
         return _POLL_AGAIN
+
+
+@asynccontextmanager
+async def _request_or_forget(request: Any, queue: TransportQueue, authinfo: Any) -> AsyncIterator[Any]:
+    """Request a transport, which is made from what the database has of its computer.
+
+    If this fails, AiiDA keeps the request although nobody opens its transport, and all later ones wait for it.
+    """
+    pk = authinfo.pk
+    try:
+        async with request(queue, authinfo) as transport:
+            yield transport
+    finally:
+        kept = queue._transport_requests.get(pk)
+        if kept is not None and kept.count == 0:
+            del queue._transport_requests[pk]

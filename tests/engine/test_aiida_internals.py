@@ -53,6 +53,7 @@ CALLED = {
     "aiida.engine.processes.launcher:ProcessLauncher._continue": ("communicator", "pid", "nowait", "tag"),
     "aiida.engine.processes.launcher:ProcessLauncher.handle_continue_exception": ("node", "exception", "message"),
     "aiida.engine.processes.calcjobs.manager:JobsList._get_next_update_delay": (),
+    "aiida.engine.transports:TransportQueue.request_transport": ("authinfo",),
     "aiida.engine.daemon.execmanager:kill_calculation": ("calculation", "transport"),
     "aiida.engine.processes.control:pause_processes": ("processes", "msg_text", "timeout"),
     "aiida.engine.processes.control:play_processes": ("processes", "timeout"),

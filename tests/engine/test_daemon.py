@@ -14,7 +14,7 @@ import pytest
 from aiida.engine import ProcessState, Runner
 from aiida.engine.exceptions import PastException
 from aiida.manage import get_manager
-from aiida.orm import WorkChainNode
+from aiida.orm import Computer, User, WorkChainNode
 from click.testing import CliRunner
 from sqlalchemy.exc import OperationalError
 
@@ -90,6 +90,35 @@ def test_a_worker_repeats_a_poll_that_met_a_locked_database(
     guarded(Child(), runner.loop.stop)
     runner.loop.run_forever()
     assert Child.looks == 2
+    runner.close()
+
+
+def test_a_transport_that_could_not_be_made_does_not_stop_later_ones(
+    monkeypatch: pytest.MonkeyPatch, aiida_localhost: Computer
+) -> None:
+    """AiiDA keeps the request of the first, which is never fulfilled."""
+    loop = asyncio.new_event_loop()
+    runner: Any = Runner(poll_interval=1, loop=loop, communicator=None)
+    runner._broker_submit = True
+    guard_worker(runner)
+    info, trouble = aiida_localhost.get_authinfo(User.collection.get_default()), ["the first time"]
+    make = info.get_transport
+
+    def get_transport() -> Any:
+        if trouble:
+            raise OperationalError("SELECT", {}, sqlite3.OperationalError(trouble.pop()))
+        return make()
+
+    monkeypatch.setattr(info, "get_transport", get_transport)
+
+    async def request() -> bool:
+        async with runner.transport.request_transport(info) as transport:
+            return bool((await asyncio.wait_for(transport, 10)).is_open)
+
+    with pytest.raises(OperationalError):
+        loop.run_until_complete(request())
+    assert loop.run_until_complete(request())
+    assert not runner.transport._transport_requests
     runner.close()
 
 
