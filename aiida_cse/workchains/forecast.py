@@ -33,13 +33,13 @@ from aiida_cse.reduction.layers import SURFACE_OFFSETS
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.availability import local_work_folder
 from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folder_bytes, stored_bytes
+from aiida_cse.workchains.common.crossings import planned_crossings
 from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
 from aiida_cse.workchains.crossing import crossing_jobs
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
-from aiida_cse.workchains.study_crossings import planned_crossings
 
 __all__ = ["Disk", "Forecast", "forecast"]
 

@@ -39,6 +39,12 @@ from aiida_cse.workchains.common.builders import (
     refuse_wrong_codes,
     whole,
 )
+from aiida_cse.workchains.common.crossings import (
+    CrossingStudy,
+    crossing_part,
+    crossings_failed,
+    planned_crossings,
+)
 from aiida_cse.workchains.common.exit_status import ended_normally, failure, with_continuation
 from aiida_cse.workchains.common.forcefields import forcefield_nodes
 from aiida_cse.workchains.common.labels import LabelledOutputs
@@ -59,12 +65,6 @@ from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import covers_beginning, step_of
-from aiida_cse.workchains.study_crossings import (
-    CrossingStudy,
-    crossing_part,
-    crossings_failed,
-    planned_crossings,
-)
 
 __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of"]
 
