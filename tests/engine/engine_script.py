@@ -1,4 +1,4 @@
-"""``python -m tests.engine.engine_script run NAME MARKS SECONDS``, ``resume PK`` or ``stop PK``: one embedded run.
+"""A Python with the arguments ``run NAME MARKS SECONDS``, ``resume PK`` or ``stop PK SECONDS``: one embedded run.
 
 ``run-and-die-at-submission`` kills this Python when its first job has started, before its number is stored;
 ``run-on-a-full-disk`` lets this Python write no file from then on.
@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ def fate(node: ProcessNode) -> dict[str, Any]:
     }
 
 
+def main_of_fork(stdout: Connection, arguments: tuple[str, ...], settings: dict[str, str]) -> None:
+    """Do the same in a process that a Python with all this imported has forked, in a session of its own."""
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(stdout.fileno(), stream)
+    stdout.close()
+    os.environ.update(settings)
+    main(*arguments)
+
+
 class Announce:
     """Prints the PK once; fills the disk when a job has written its first mark."""
 
@@ -81,7 +92,3 @@ class Announce:
         if not self.done:
             print(f"PK {node.pk}", flush=True)
         self.done = True
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -25,46 +25,73 @@ from sqlalchemy.exc import OperationalError
 from aiida_cse.engine import embedded
 from aiida_cse.engine.embedded import PausedRunError, StepError, resume_embedded, run_embedded
 from aiida_cse.engine.locks import ProcessBusyError, is_held, process_lock
+from tests.engine import engine_script
 from tests.engine.engine_processes import InnerWorkChain, MarkCalculation
+
+# waits most of the time, so it begins with the first
+pytestmark = pytest.mark.integration
 
 REPOSITORY = Path(__file__).parents[2]
 JOBS = {"InnerWorkChain": ("a1", "a2"), "OuterWorkChain": ("a1", "a2", "b1", "b2")}
 
 
+class Python:
+    """A Python of its own, forked from one that has imported the package: an import takes 2 s of CPU time."""
+
+    def __init__(self, arguments: tuple[object, ...], settings: dict[str, object]) -> None:
+        context = multiprocessing.get_context("forkserver")
+        reader, writer = context.Pipe(duplex=False)
+        words = [tuple(map(str, arguments)), {name: str(value) for name, value in settings.items()}]
+        self._process = context.Process(target=engine_script.main_of_fork, args=(writer, *words))
+        self._process.start()
+        writer.close()
+        self.stdout = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
+        reader.close()
+        self.pid = self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float = 60) -> int:
+        self._process.join(timeout)
+        assert self.returncode is not None, f"it goes on after {timeout} s"
+        return self.returncode
+
+    def finish(self, timeout: float = 60) -> str:
+        """Wait for the end of this Python and return what it printed since the last call."""
+        self.wait(timeout)
+        return self.stdout.read()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
 class Commands:
-    """Starts Pythons that run and resume processes in the profile of ``folder``."""
+    """Starts Pythons that run and resume processes in the profile of the module."""
 
     def __init__(self, folder: Path, marks: Path) -> None:
+        self._folder = folder
         self.marks = marks
         self.marks.touch()
-        self._environment = os.environ | {"AIIDA_PATH": str(folder)}
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[Python] = []
 
-    def start(self, *arguments: object, **settings: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engine.engine_script", *map(str, arguments)],
-            cwd=REPOSITORY,
-            env=self._environment | {name: str(value) for name, value in settings.items()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, *arguments: object, **settings: object) -> Python:
+        process = Python(arguments, settings)
         self._started.append(process)
         return process
 
     def run(
         self, name: str = "InnerWorkChain", seconds: int = 1, command: str = "run", **settings: object
-    ) -> tuple[subprocess.Popen[str], int]:
+    ) -> tuple[Python, int]:
         """Start a run; return its Python and the PK of the process."""
         process = self.start(command, name, self.marks, seconds, **settings)
-        assert process.stdout is not None
         line = next((line for line in process.stdout if line.startswith("PK ")), "PK -1")
         return process, int(line.split()[1])
 
     def resume(self, pk: int) -> list[dict[str, Any]]:
         process = self.start("resume", pk)
-        output = process.communicate(timeout=120)[0]
+        output = process.finish(120)
         assert process.returncode == 0, output
         fates: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
         return fates
@@ -72,7 +99,7 @@ class Commands:
     @property
     def database(self) -> Path:
         """The database of the profile."""
-        (path,) = Path(self._environment["AIIDA_PATH"]).glob(".aiida/repository/*/database.sqlite")
+        (path,) = self._folder.glob(".aiida/repository/*/database.sqlite")
         return path
 
     @contextmanager
@@ -96,7 +123,6 @@ class Commands:
         for process in self._started:
             process.kill()
             process.wait()
-            assert process.stdout is not None
             process.stdout.close()
 
 
@@ -105,6 +131,13 @@ def profile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the profile that all Pythons of this module use; the first one creates the profile."""
     folder = tmp_path_factory.mktemp("embedded")
     (folder / ".aiida").mkdir()
+    # AiiDA looks for its profiles when it is imported
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIIDA_PATH", str(folder))
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        forkserver.set_forkserver_preload(["tests.engine.engine_script"])
+        forkserver.ensure_running()
     return folder
 
 
@@ -167,7 +200,7 @@ def test_a_stopped_run_can_be_resumed(commands: Commands, number: signal.Signals
     python, pk = commands.run(chain)
     commands.await_mark(moment)
     os.killpg(python.pid, number)
-    output = python.communicate(timeout=60)[0]
+    output = python.finish(60)
 
     assert python.returncode == 130
     assert output.splitlines()[-1].startswith("interrupted; resume with: "), output
@@ -184,7 +217,7 @@ def test_a_stopped_run_can_be_resumed(commands: Commands, number: signal.Signals
 def test_another_python_stops_a_run_whether_or_not_it_answers_in_time(commands: Commands, answers: bool) -> None:
     python, pk = commands.run(seconds=12)
     commands.await_mark("start a1")
-    said = commands.start("stop", pk, 30 if answers else 0).communicate(timeout=60)[0]
+    said = commands.start("stop", pk, 30 if answers else 0).finish(60)
 
     assert f"asking process {python.pid} to leave it" in said
     assert "MarkCalculation takes little and ends by itself" in said
@@ -203,10 +236,10 @@ def test_another_python_stops_a_run_whether_or_not_it_answers_in_time(commands: 
 def test_a_second_ctrl_c_ends_python_at_once(commands: Commands) -> None:
     python, pk = commands.run(seconds=0)
     commands.await_mark("start function")
-    python.send_signal(signal.SIGINT)
+    os.kill(python.pid, signal.SIGINT)
     time.sleep(0.3)
-    python.send_signal(signal.SIGINT)
-    python.communicate(timeout=2)
+    os.kill(python.pid, signal.SIGINT)
+    python.finish(2)
 
     assert python.returncode == 128 + signal.SIGINT
     assert commands.resume(pk)[0]["exit_status"] == 0
@@ -244,7 +277,7 @@ def newest_workchain(commands: Commands) -> int:
 def test_two_pythons_cannot_run_the_same_process(commands: Commands) -> None:
     python, pk = commands.run(seconds=3)
     second = commands.start("resume", pk)
-    output = second.communicate(timeout=60)[0]
+    output = second.finish(60)
 
     assert second.returncode == 1
     assert f"process {pk} is being run by another Python (process ID {python.pid}" in output
@@ -345,7 +378,7 @@ def test_a_run_outlasts_locks_of_its_database(commands: Commands, reading: bool)
         commands.await_mark(moment)
         with commands.locked(reading=reading):
             time.sleep(2)
-    output = python.communicate(timeout=60)[0]
+    output = python.finish(60)
 
     assert python.returncode == 0, output
     assert "the database is locked by process" in output
@@ -362,7 +395,7 @@ def test_a_run_whose_database_stays_locked_ends_with_the_command_that_resumes_it
     python, pk = commands.run(**HASTY, _PATIENCE=1)
     commands.await_mark("start a1")
     with commands.locked():
-        output = python.communicate(timeout=60)[0]
+        output = python.finish(60)
 
     assert python.returncode == 130
     last = output.splitlines()[-1]
@@ -375,7 +408,7 @@ def test_a_run_whose_database_stays_locked_ends_with_the_command_that_resumes_it
 
 def test_a_full_disk_ends_the_run_with_the_command_that_resumes_it(commands: Commands) -> None:
     python, pk = commands.run(command="run-on-a-full-disk")
-    output = python.communicate(timeout=60)[0]
+    output = python.finish(60)
 
     assert python.returncode == 130
     assert re.search(rf" cannot be written \(.*; resume with: \S*aiida-cse resume {pk}$", output.splitlines()[-1])
