@@ -160,6 +160,7 @@ def test_free_text_of_a_force_field_reaches_no_script(path: str) -> None:
 
 # -- protocols, overrides, options, codes ---------------------------------------------------------------------
 
+#: every third of them is in make test, the others are in make test-long
 REFUSED = (
     *protocols.STAGES,
     *protocols.SCHEDULES,
@@ -169,7 +170,13 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize("wrong", REFUSED, ids=[f"{r.chain}:{names(r.overrides)}" for r in REFUSED])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(row, id=f"{row.chain}:{names(row.overrides)}", marks=pytest.mark.long if number % 3 else ())
+        for number, row in enumerate(REFUSED)
+    ],
+)
 def test_wrong_overrides_are_refused(refusal: Callable[..., str], wrong: protocols.Refused) -> None:
     holds(refusal(wrong.chain, wrong.overrides), wrong.words)
 

@@ -74,7 +74,10 @@ def with_boundaries(made: ReductionConfig, name: str) -> ReductionConfig:
         ),
     ],
 )
-@pytest.mark.parametrize("common", [{}, {"rule": "core", "start_ns": 0.5 * NS, "minimum_excess": 0}])
+@pytest.mark.parametrize(
+    "common",
+    [{}, pytest.param({"rule": "core", "start_ns": 0.5 * NS, "minimum_excess": 0}, marks=pytest.mark.long)],
+)
 def test_coarser_settings_give_the_results_of_a_coarser_reduction(
     path: Path, state: State, settings: dict[str, Any], sampling: dict[str, Any], common: dict[str, Any]
 ) -> None:

@@ -75,7 +75,7 @@ def case(name: str) -> Case:
 
 
 @pytest.mark.parametrize("name", ["PEO", "PPO", "TFSI", "FSI", "triflate"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_another_engine_gives_the_same_energies(
     name: str, seed: int, tmp_path: Path, environment_bin: Path
 ) -> None:

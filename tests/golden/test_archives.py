@@ -230,7 +230,10 @@ def arrays(content: bytes) -> dict[str, Any]:
 # -- what follows from it -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("temperature", [257.0, 500.0, 514.0, 734.0, 875.0, 1028.0])
+@pytest.mark.parametrize(
+    "temperature",
+    [257.0, 500.0, 1028.0, *(pytest.param(kelvin, marks=pytest.mark.long) for kelvin in (514.0, 734.0, 875.0))],
+)
 def test_an_analysis_of_a_stored_reduction_gives_the_stored_results(temperature: float) -> None:
     (old,) = [node for node in processes("AnalysisWorkChain") if node.inputs.temperature.value == temperature]
     if temperature == 500:

@@ -65,7 +65,7 @@ def test_a_seed_gives_one_landscape() -> None:
     assert len({draw_landscape(seed).barrier_left for seed in SEEDS}) == len(SEEDS)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS[:5], *(pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS[5:])])
 def test_a_straight_line_through_the_hot_rates_meets_the_cold_one(seed: int) -> None:
     """Or an extrapolation would be wrong by more than by chance: by less than a sixth of e here."""
     one, settings = draw_landscape(seed), ValidationSettings(shots=4000)

@@ -106,7 +106,7 @@ def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("keep_all")
 @pytest.mark.parametrize("step", [100, 700, 1300])
 def test_every_checkpoint_leads_to_the_same_end(step: int, system: System, lmp: Path, tmp_path: Path) -> None:
-    job = plan(NVT, stop=6000, restart_interval=100)
+    job = plan(NVT, stop=2000, restart_interval=100)
     whole = Job.prepare(tmp_path / "whole", lmp, system, job).run()
     for checkpoint in whole.checkpoints():
         if int(checkpoint.suffix[1:]) != step:

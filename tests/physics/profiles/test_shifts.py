@@ -41,7 +41,7 @@ def test_any_shift_comes_back(dz: float, df: float) -> None:
     assert found.df == pytest.approx(df, abs=1.0)
 
 
-@pytest.mark.parametrize("noise", [10.0, 30.0, 100.0])
+@pytest.mark.parametrize("noise", [30.0, *(pytest.param(K, marks=pytest.mark.long) for K in (10.0, 100.0))])
 @pytest.mark.parametrize("given_errors", [True, False])
 @pytest.mark.parametrize("dz", [0.1, 0.2])
 def test_errors_are_those_of_the_noise(noise: float, given_errors: bool, dz: float) -> None:

@@ -73,8 +73,15 @@ def refusal(builder: Builder, make: Make, name: str, overrides: dict[str, Any], 
 # -- valid inputs ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        # study and quench contain the others
+        pytest.param(name, protocol, marks=() if name in CHAINS[-2:] or protocol == "demo" else pytest.mark.long)
+        for name in CHAINS
+        for protocol in PROTOCOLS
+    ],
+)
 def test_every_protocol_gives_valid_inputs(builder: Builder, make: Make, name: str, protocol: str) -> None:
     assert isinstance(make(builder(name, protocol)), WorkChain)
 
