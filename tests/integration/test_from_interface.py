@@ -1,4 +1,4 @@
-"""Runs from the relaxed interface of a stored study: a production that stops early, and a quench."""
+"""A quench of the relaxed interface of a stored study, whose hot run stops at the first look."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains.common.protocol import merge
 from aiida_cse.workchains.quench import QuenchWorkChain
 from tests.golden.archives import demo_interface
-from tests.integration.short import EQUILIBRATED, OPTIONS, SHORT, jobs, short_production
+from tests.integration.short import EQUILIBRATED, OPTIONS, SHORT, jobs
 
 pytestmark = pytest.mark.integration
 
@@ -31,22 +31,12 @@ def interface(aiida_profile: object) -> CseSystemData:
     return demo_interface().store()
 
 
-def test_a_production_stops_at_the_first_look_that_says_so(
-    interface: CseSystemData, module_codes: dict[str, InstalledCode]
-) -> None:
-    builder = short_production(
-        module_codes, interface, recipe=SEED, temperature=700.0, settings=LENIENT, stop=EQUILIBRATED
-    )
-    _, node = run_get_node(builder)
-    assert node.is_finished_ok, node.exit_message
-    assert len(jobs(node, "cse.lammps")) == 1
-    assert [look["equilibrated"] for look in node.outputs.looks.get_list()] == [True]
-    assert node.outputs.stages["steps"] == node.outputs.reduction.base.attributes.get("last_step") == 300
-    assert node.outputs.system.info.natoms == 1066
-
-
 def test_an_interface_is_quenched(interface: CseSystemData, module_codes: dict[str, InstalledCode]) -> None:
-    """Hot, cooled in two steps under pressure, cold, and compared: every part goes on from the one before."""
+    """Hot, cooled in two steps under pressure, cold, and compared: every part goes on from the one before.
+
+    The hot run stops at the first look that says so, after one of its two segments.
+    """
+    until_equilibrated = {"plan": {"stop": EQUILIBRATED}, "analysis": {"settings": LENIENT}}
     cooling = {"rate_K_per_ns": 2e5, "step_K": 50, "hold_ps": 0.1, "last_ps": 0.2, "stages_per_job": 4}
     in_one_segment = merge(SHORT["production"], {"plan": {"segment_ps": 1.2}})
     builder = QuenchWorkChain.get_builder_from_protocol(
@@ -57,7 +47,7 @@ def test_an_interface_is_quenched(interface: CseSystemData, module_codes: dict[s
         protocol="demo",
         overrides={
             "hot_temperature": 600,
-            "hot": in_one_segment,
+            "hot": merge(SHORT["production"], until_equilibrated),
             "cold": in_one_segment,
             "cooling": {"plan": cooling | {"settings": {"restart_interval": 100}}},
         },
@@ -72,6 +62,9 @@ def test_an_interface_is_quenched(interface: CseSystemData, module_codes: dict[s
     assert [stage["name"] for stage in stages] == ["cool_01", "hold_01", "cool_02", "hold_02"]
     assert all(stage["complete"] for stage in stages)
     hot, cooling_run, cold, _ = node.called
+    assert len(jobs(hot, "cse.lammps")) == 1
+    assert [look["equilibrated"] for look in hot.outputs.looks.get_list()] == [True]
+    assert hot.outputs.stages["steps"] == hot.outputs.reduction.base.attributes.get("last_step") == 300
     assert cooling_run.inputs.system.uuid == hot.outputs.system.uuid
     assert cold.inputs.system.uuid == cooling_run.outputs.system.uuid
     lengths = [np.diff(system.info.box[2])[0] for system in (hot.outputs.system, cold.inputs.system)]

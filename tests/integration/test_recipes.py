@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 LENGTH = SETTLED | {"production": {"plan": {"length_ps": 0.4, "segment_ps": 0.4}}}
 #: what the how-to gives for an anion whose layer is not known
-OFFSETS = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer": 6.0}}}}}
+OFFSETS: dict[str, Any] = {"production": {"sampling": {"offsets": {"FSI": {"inner": -0.5, "outer": 6.0}}}}}
 #: as the phases are built, the atoms are first pushed apart
 PUSHED = [
     {"name": "push_off", "kind": "pushoff", "duration_ps": 0.1, "timestep_fs": 1, "temperature": "target",
@@ -33,6 +33,7 @@ PUSHED = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_recipe_with_another_anion_runs_from_slab_to_verdict(module_codes: dict[str, InstalledCode]) -> None:
     configure_logging(with_orm=True)
     recipe, overrides = "llzo-peo-lifsi-demo", merge(LENGTH, OFFSETS)
@@ -49,10 +50,15 @@ def test_a_recipe_with_another_anion_runs_from_slab_to_verdict(module_codes: dic
 
 
 @pytest.mark.parametrize(
-    ("name", "lithium", "anions"), [("ga-llzo-peo-litfsi-demo", 104, 4), ("llzo-ppo-litfsi-demo", 118, 6)]
+    ("name", "lithium", "anion", "anions"),
+    [
+        ("ga-llzo-peo-litfsi-demo", 104, "TFSI", 4),
+        ("llzo-ppo-litfsi-demo", 118, "TFSI", 6),
+        ("llzo-peo-lifsi-demo", 119, "FSI", 7),
+    ],
 )
 def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
-    name: str, lithium: int, anions: int, module_codes: dict[str, InstalledCode]
+    name: str, lithium: int, anion: str, anions: int, module_codes: dict[str, InstalledCode]
 ) -> None:
     configure_logging(with_orm=True)
     recipe = load_recipe(name)
@@ -78,5 +84,7 @@ def test_a_recipe_is_assembled_to_an_interface_that_lammps_moves(
     system = node.outputs.interface.get_system()
     assert system.info.charge == pytest.approx(0, abs=1e-10)
     assert (system.info.composition["Li"], system.info.composition["NBT"]) == (lithium, anions)
-    sampling = Sampling(timestep_fs=2, frame_ps=0.02, block_ps=0.2, snapshot_ps=0.1)
-    assert list(ReductionConfig.build(describe_system(system), sampling).ions) == ["Li", "TFSI"]
+    own = OFFSETS["production"]["sampling"] if anion == "FSI" else {}
+    times = {"timestep_fs": 2, "frame_ps": 0.02, "block_ps": 0.2, "snapshot_ps": 0.1}
+    sampling = Sampling.model_validate(times | own)
+    assert list(ReductionConfig.build(describe_system(system), sampling).ions) == ["Li", anion]
