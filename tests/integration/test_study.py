@@ -201,7 +201,7 @@ def of_study(study: WorkChainNode, codes: dict[str, InstalledCode], **plan: Any)
 def test_a_budget_that_is_spent_has_every_result(
     study: WorkChainNode, module_codes: dict[str, InstalledCode]
 ) -> None:
-    """Looked at after every segment, it is the run that was looked at once; and none of it is run twice."""
+    """Looked at after every segment, it is the run that was looked at once."""
     _, node = run_get_node(of_study(study, module_codes, stop=EQUILIBRATED))
     assert node.exit_status == 500, node.exit_message
     assert "Not equilibrated within 0.0012 ns: EC 0.00 (lower bound 0.00); fewer than " in node.exit_message
@@ -213,6 +213,12 @@ def test_a_budget_that_is_spent_has_every_result(
         [f"segment_{number:04d}"] for number in (1, 2)
     ]
 
+
+@pytest.mark.long
+def test_a_production_that_was_run_before_is_served(
+    study: WorkChainNode, module_codes: dict[str, InstalledCode]
+) -> None:
+    run_get_node(of_study(study, module_codes, stop=EQUILIBRATED))
     with enable_caching(identifier="aiida.calculations:cse.*"):
         _, again = run_get_node(of_study(study, module_codes, stop=EQUILIBRATED))
     assert again.exit_status == 500
@@ -221,13 +227,17 @@ def test_a_budget_that_is_spent_has_every_result(
     assert all(job.base.caching.is_created_from_cache for job in made)
 
 
-def test_a_study_and_a_lone_production_are_continued(
-    study: WorkChainNode, module_codes: dict[str, InstalledCode]
-) -> None:
-    """Each run goes on from its checkpoint, and nothing else is run; in other parts it has the same bits."""
-    builder = get_builder_from_study(study, length_ns=0.0016)
-    _, longer = run_get_node(builder)
-    assert longer.is_finished_ok, longer.exit_message
+@pytest.fixture(scope="module")
+def longer(study: WorkChainNode) -> WorkChainNode:
+    """The study, continued to a greater length."""
+    _, node = run_get_node(get_builder_from_study(study, length_ns=0.0016))
+    assert isinstance(node, WorkChainNode)
+    assert node.is_finished_ok, node.exit_message
+    return node
+
+
+def test_a_study_is_continued(study: WorkChainNode, longer: WorkChainNode) -> None:
+    """Each run goes on from its checkpoint, and nothing else is run."""
     assert {node.process_label for node in longer.called if isinstance(node, orm.WorkChainNode)} == {
         "ProductionWorkChain"
     }
@@ -235,10 +245,19 @@ def test_a_study_and_a_lone_production_are_continued(
     assert set(longer.outputs.runs) == {"T0500_r1", "T0600_r1"}
     assert len(longer.outputs.kinetics["observations"]) == 2
     assert len(jobs(longer, "cse.lammps")) == 1 + 1, "what is new"
+    for label in longer.outputs.runs:
+        attributes = longer.outputs.runs[label].reduction.base.attributes
+        assert (attributes.get("frames"), attributes.get("last_step")) == (81, 800)
+    assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]
+
+
+@pytest.mark.long
+def test_a_lone_production_is_continued_to_the_bits_of_other_parts(
+    study: WorkChainNode, longer: WorkChainNode, module_codes: dict[str, InstalledCode]
+) -> None:
     _, shorter = run_get_node(of_study(study, module_codes, length_ps=0.8, segment_ps=0.8))
     assert shorter.is_finished_ok, shorter.exit_message
     _, alone = run_get_node(get_builder_from_production(shorter, length_ns=0.0016))
     assert alone.is_finished_ok, alone.exit_message
     assert len(jobs(alone, "cse.lammps")) == 1, "what is new"
     assert longer.outputs.runs.T0500_r1.reduction.get_state().equals(alone.outputs.reduction.get_state())
-    assert longer.outputs.runs.T0500_r1.looks[0] == study.outputs.runs.T0500_r1.looks[0]
