@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from aiida import load_profile, orm
 from aiida.engine import WorkChain
 from aiida.engine.runners import Runner
 from aiida.manage import get_manager
+from aiida.manage.configuration.config import Config
+from aiida.orm.implementation import StorageBackend
 from plumpy.persistence import LoadSaveContext
 
 FILE = Path(__file__).parent / "interrupted-0.1.tar.xz"
@@ -53,12 +57,18 @@ def _give_jobs_a_dead_number(connection: sqlite3.Connection) -> None:
     )
 
 
-# -- commands, run in a Python of their own -----------------------------------------------------------------
+@contextmanager
+def storage(folder: Path) -> Iterator[StorageBackend]:
+    """Open the storage of the unpacked profile, which stays the profile of others."""
+    profile = Config.from_file(str(folder / ".aiida" / "config.json")).get_profile()
+    with closing(profile.storage_cls(profile)) as backend:
+        yield backend
 
 
-def fates() -> list[dict[str, Any]]:
+def fates(backend: StorageBackend) -> list[dict[str, Any]]:
     """Return what became of each process."""
-    nodes = orm.QueryBuilder().append(orm.ProcessNode, tag="process").order_by({"process": "id"}).all(flat=True)
+    query = orm.QueryBuilder(backend=backend).append(orm.ProcessNode, tag="process")
+    nodes = query.order_by({"process": "id"}).all(flat=True)
     return [
         {
             "pk": node.pk,
@@ -73,7 +83,10 @@ def fates() -> list[dict[str, Any]]:
 
 
 def load(*pks: str) -> list[dict[str, Any]]:
-    """Load unfinished processes, or all, from their checkpoints as a daemon worker does; return where they are."""
+    """Load unfinished processes, or all, from their checkpoints as a daemon worker does; return where they are.
+
+    This is for a Python of its own, whose profile is the unpacked one.
+    """
     filters = {"id": {"in": list(map(int, pks))}} if pks else {}
     nodes = orm.QueryBuilder().append(orm.ProcessNode, filters=filters).all(flat=True)
     loop = asyncio.new_event_loop()
@@ -99,12 +112,12 @@ def _loaded(node: orm.ProcessNode, runner: Runner) -> dict[str, Any]:
     }
 
 
-def mark(pk: str, version: str) -> list[dict[str, Any]]:
-    """Give a process another outline version, and return all fates."""
-    orm.load_node(int(pk)).base.extras.set("cse_outline_version", int(version))
-    return fates()
+def mark(backend: StorageBackend, pk: int, version: int) -> None:
+    """Give a process another outline version."""
+    query = orm.QueryBuilder(backend=backend).append(orm.ProcessNode, filters={"id": pk})
+    query.first(flat=True).base.extras.set("cse_outline_version", version)
 
 
 if __name__ == "__main__":
     load_profile()
-    print(json.dumps({"fates": fates, "load": load, "mark": mark}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(load(*sys.argv[1:])))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden.interrupted import unpack
+from tests.golden.interrupted import fates, mark, storage, unpack
 from tests.golden.outlines import outlines
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,8 +33,9 @@ class Profile:
 
     def __init__(self, folder: Path) -> None:
         unpack(folder)
+        self._folder = folder
         self._environment = os.environ | {"AIIDA_PATH": str(folder)}
-        self.before: list[dict[str, Any]] = self.ask("fates")
+        self.before = self.fates()
 
     def run(self, *command: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -49,10 +50,20 @@ class Profile:
     def resume(self, pk: int) -> subprocess.CompletedProcess[str]:
         return self.run(Path(sys.executable).parent / "aiida-cse", "resume", pk)
 
-    def ask(self, *command: object) -> Any:
-        done = self.run("-m", "tests.golden.interrupted", *command)
+    def load(self, *pks: int) -> list[dict[str, Any]]:
+        """Load unfinished processes, or all, as a daemon worker does."""
+        done = self.run("-m", "tests.golden.interrupted", *pks)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        loaded: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return loaded
+
+    def fates(self) -> list[dict[str, Any]]:
+        with storage(self._folder) as backend:
+            return fates(backend)
+
+    def mark(self, pk: int, version: int) -> None:
+        with storage(self._folder) as backend:
+            mark(backend, pk, version)
 
     def root(self, label: str) -> int:
         """Return the PK of an interrupted run."""
@@ -66,7 +77,7 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
 
 def test_every_checkpoint_is_read(profile: Profile) -> None:
     assert {fate["label"] for fate in profile.before if fate["root"]} == set(RUNS)
-    loaded = profile.ask("load")
+    loaded = profile.load()
     assert len(loaded) == sum(RUNS.values())
     assert [one for one in loaded if one["paused"] or not one["plays"] or one["state"] != "waiting"] == []
     chains = [one for one in loaded if one["label"] != "LammpsStageCalculation"]
@@ -82,10 +93,10 @@ def test_a_study_is_resumed_to_its_end(profile: Profile) -> None:
 
     assert done.returncode == 0, done.stderr
     assert f"StudyWorkChain <{pk}> finished" in done.stdout
-    fates = profile.ask("fates")
-    (root,) = [fate for fate in fates if fate["pk"] == pk]
+    after = profile.fates()
+    (root,) = [fate for fate in after if fate["pk"] == pk]
     assert (root["state"], root["exit_status"]) == ("finished", 0)
-    made = [fate for fate in fates if fate["pk"] not in before]
+    made = [fate for fate in after if fate["pk"] not in before]
     assert {(fate["state"], fate["exit_status"]) for fate in made} == {("finished", 0)}
     jobs = [fate["label"] for fate in made if "Calculation" in fate["label"]]
     assert jobs == ["LammpsStageCalculation", "ReduceCalculation"]
@@ -101,7 +112,8 @@ def test_a_process_of_another_outline_is_refused_by_name(profile: Profile) -> No
     """Before anything is started; also where it is one that the run has called."""
     pk = profile.root("study-in-ceramic")
     child = next(fate["pk"] for fate in profile.before if fate["label"] == "CeramicWorkChain" and fate["pk"] > pk)
-    before = profile.ask("mark", child, 7)
+    profile.mark(child, 7)
+    before = profile.fates()
 
     done = profile.resume(pk)
 
@@ -110,13 +122,13 @@ def test_a_process_of_another_outline_is_refused_by_name(profile: Profile) -> No
     assert f"process {child} (CeramicWorkChain): it was started with outline version 7, this aiida-cse has" in said
     assert "launch it again" in said
     assert "resume it with the aiida-cse that started it (0.1" in said
-    assert profile.ask("fates") == before
+    assert profile.fates() == before
 
 
 def test_a_daemon_pauses_a_process_of_another_outline(profile: Profile) -> None:
     """It keeps its checkpoint, so that the version which started it can continue it."""
     pk = profile.root("quench-in-cooling")
-    profile.ask("mark", pk, 7)
-    (loaded,) = [one for one in profile.ask("load", pk) if one["pk"] == pk]
+    profile.mark(pk, 7)
+    (loaded,) = [one for one in profile.load(pk) if one["pk"] == pk]
     assert (loaded["paused"], loaded["plays"], loaded["kept"]) == (True, False, True)
     assert f"process {pk} (QuenchWorkChain): it was started with outline version 7" in loaded["status"]
