@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from aiida_cse.analysis.comparison import COMPARISON, compare
+from aiida_cse.analysis.crossing.documents import CROSSING
 from aiida_cse.analysis.kinetics import KineticsSettings, kinetics
 from aiida_cse.analysis.production import ReducedProduction
 from aiida_cse.analysis.registry import Quantity, analyse_separately, observables
@@ -272,3 +273,16 @@ def test_an_ill_formed_result_says_so_and_the_others_are_shown() -> None:
     shown = view_of(replace(ill, validation={}))
     (row,) = (row for row in rows(shown, "Populations") if row.quantity and row.quantity.name == "populations")
     assert "unhashable" in row.interval_words
+
+
+def test_a_study_shows_the_main_numbers_of_each_crossing() -> None:
+    rate = {"ion": "Li", "side": "left", "temperature_K": 400.0, "level": 0.95, "surface_z_A": -13.0}
+    rate |= {"tst_barrier_K": 6e3, "kappa_in": 0.01, "rate_in_per_s": 1e5, "rate_in_interval_per_s": None}
+    rate |= {"rate_in_upper_bound_per_s": 2e5, "reasons": ["κ into the slab has bounds only"]}
+    crossings = {"T0400_left": describe_result(CROSSING, rate)}
+    found = rows(view_of(Findings(Origin("study", "mine"), {}, crossings=crossings)), "Crossing T0400_left")
+    shown = {row.quantity.key: row.quantity for row in found if row.quantity is not None}
+    assert list(shown)[:3] == ["tst_barrier_K", "kappa_in", "rate_in_per_s"]
+    bounded = shown["rate_in_per_s"]
+    assert (bounded.value, bounded.upper, bounded.reason) == (1e5, 2e5, "κ has bounds only")
+    assert [row.text for row in found if row.name == "reason"] == rate["reasons"]

@@ -93,27 +93,31 @@ def _crossing_caption(findings: Findings) -> str:
     profiles = _profiles(findings)
     first = profiles[0].values
     level = f"{100 * first.get('level', 0.95):g} %"
+    sides = sorted({str(one.values.get("side")) for one in profiles})
+    where = f"on the {sides[0]}" if len(sides) == 1 else "on either side"
     words = (
         f"(a) Free energy of one {first['ion']} along z, from the mid-plane of the slab, in a passage between its "
-        f"first layer on the {first['side']} (grey) and the slab: F = −k_BT ln of the density per Å over the "
+        f"first layer {where} (grey) and the slab: F = −k_BT ln of the density per Å over the "
         "number of ions in the layer. F on the dividing surface (dashed, circle) is therefore the TST barrier. "
         f"Line: mean of independent ladders of umbrella windows; band: its {level} interval, by Student's t over "
         "the ladders, often narrower than the line; thin lines: the ladders. (b) Ladders and band relative to the "
         "mean, in k_BT; with few ladders the width of the band scatters between bins. Ticks below: centres of the "
         "windows."
     )
-    return " ".join([words, *map(_sampled_words, profiles)])
+    several = len(sides) > 1
+    return " ".join([words, *(_sampled_words(one, of_side=several) for one in profiles)])
 
 
-def _sampled_words(profile: _Profile) -> str:
+def _sampled_words(profile: _Profile, *, of_side: bool) -> str:
     """Return the TST barrier, and from what F was computed, in sentences."""
     found, kelvin = profile.values, profile.temperature
+    place = f"{kelvin:g} K, {found.get('side')}" if of_side else f"{kelvin:g} K"
     if profile.surface is None:
-        barrier = f"{kelvin:g} K: {'; '.join(found.get('reasons') or ['no dividing surface'])}"
+        barrier = f"{place}: {'; '.join(found.get('reasons') or ['no dividing surface'])}"
     else:
         height, error = profile.surface[1], found.get("tst_barrier_error_K")
         scaled = with_error(height / kelvin, None if error is None else error / kelvin)
-        barrier = f"{kelvin:g} K: TST barrier {with_error(height, error)} K, {scaled} k_BT (standard error)"
+        barrier = f"{place}: TST barrier {with_error(height, error)} K, {scaled} k_BT (standard error)"
     time = np.nansum(np.array(found.get("window_ps") or [np.nan], dtype=np.float64)) / 1000
     facts = [
         f"{len(profile.ladders)} ladders",
@@ -142,8 +146,10 @@ def crossing(findings: Findings, width: float) -> Figure:
     for profile in profiles:
         colour = ROLES["found"] if alone else temperature_style(profile.temperature, temperatures)["color"]
         _draw_profile(upper, lower, profile, colour, unit=profile.temperature if alone else 1.0)
-        if not alone:
-            handles.append(proxy(f"{profile.temperature:g} K", color=colour))
+    if not alone:
+        # both sides of a temperature have one colour
+        colours = {kelvin: temperature_style(kelvin, temperatures)["color"] for kelvin in temperatures}
+        handles += [proxy(f"{kelvin:g} K", color=colour) for kelvin, colour in colours.items()]
     colour = ROLES["found"] if alone else "#595959"
     level = f"{100 * profiles[0].values.get('level', 0.95):g} %"
     handles += [

@@ -108,6 +108,14 @@ def test_crossings_of_other_temperatures_share_the_panel_in_kelvin() -> None:
     assert upper.get_ylabel() == "F (K)"
     assert "500 K: TST barrier" in (caption := figures()["crossing"].caption(findings))
     assert "400 K: TST barrier" in caption
+    other = describe_result(CROSSING_PROFILE, profile(400.0, side="right"))
+    both = replace(findings, crossing_profiles=[colder, other])
+    drawn = figures()["crossing"].draw(both, 180)
+    shown = [text.get_text() for legend in drawn.legends for text in legend.get_texts()]
+    assert shown.count("400 K") == 1
+    caption = figures()["crossing"].caption(both)
+    assert "first layer on either side" in caption
+    assert "400 K, right: TST barrier" in caption
 
 
 def test_free_energy_without_a_top_or_an_interval_is_drawn() -> None:
