@@ -1,4 +1,4 @@
-"""AiiDA's own daemon with its ZeroMQ broker: a study on it, and daemon, broker and worker killed at once.
+"""AiiDA's own daemon with its ZeroMQ broker: a production on it, and daemon, broker and worker killed at once.
 
 Runs on it and in a Python of their own are stopped and resumed.
 """
@@ -31,6 +31,13 @@ REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DEADLINE = 600
 NUDGE = ("aiida-cse", "nudge")
+
+STORE_INTERFACE = """
+from aiida import load_profile
+load_profile()
+from tests.golden.archives import demo_interface
+print(demo_interface().store().pk)
+"""
 
 SUBMIT = """
 import sys
@@ -211,19 +218,39 @@ def wait_for(
         time.sleep(pause)
 
 
+def launched(profile: Profile, *words: object) -> int:
+    """Submit a run of the protocol ``demo`` and return its PK."""
+    said = profile.call("aiida-cse", "launch", *words, "--protocol", "demo")
+    found = re.search(r"submitted \w+ <(\d+)>", said)
+    assert found, said
+    return int(found[1])
+
+
+def test_the_daemon_runs_a_production(profile: Profile, tmp_path: Path) -> None:
+    """From the relaxed interface of a stored study; the test of the services runs a whole study on a daemon."""
+    overrides = tmp_path / "overrides.yaml"
+    overrides.write_text(yaml.safe_dump(SHORT["production"]), encoding="utf-8")
+    system = profile.python(STORE_INTERFACE)
+    given = ("--system", system, "--temperature", 500, "--seed", 7, "--overrides", overrides)
+    pk = launched(profile, "production", *given)
+
+    _pause_and_play(profile, pk)
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
+    tree = profile.tree(pk)
+    assert re.search(rf"<{pk}> Finished \[0\]", tree), profile.call("verdi", "process", "report", pk)
+    assert tree.count("LammpsStageCalculation") == 2
+    assert tree.count("ReduceCalculation") == 1
+
+
+@pytest.mark.long
 def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
     overrides = tmp_path / "overrides.yaml"
     overrides.write_text(yaml.safe_dump(SHORT | SETTLED | {"temperatures": [500]}), encoding="utf-8")
-    launched = profile.call(
-        "aiida-cse", "launch", "study", "--recipe", "llzo-peo-litfsi-demo", "--protocol", "demo",
-        "--overrides", overrides,
-    )  # fmt: skip
-    found = re.search(r"submitted StudyWorkChain <(\d+)>", launched)
-    assert found, launched
-    pk = found.group(1)
+    pk = launched(profile, "study", "--recipe", "llzo-peo-litfsi-demo", "--overrides", overrides)
 
-    _pause_and_play(profile, int(pk))
-    wait_for(lambda: profile.ended(int(pk)), lambda: profile.tree(pk))
+    status = _pause_and_play(profile, pk)
+    assert re.search(r"it holds at most 4 of the \d+ slots of 1 worker$", status, re.MULTILINE)
+    wait_for(lambda: profile.ended(pk), lambda: profile.tree(pk))
     tree = profile.tree(pk)
     assert re.search(rf"<{pk}> Finished \[0\]", tree), profile.call("verdi", "process", "report", pk)
     status = profile.status(pk)
@@ -233,10 +260,10 @@ def test_the_daemon_runs_a_study(profile: Profile, tmp_path: Path) -> None:
     assert "ReduceCalculation" in tree
 
 
-def _pause_and_play(profile: Profile, study: int) -> None:
-    """Pause the production in its first segment: the segment ends, no other begins, and status says so."""
-    wait_for(lambda: bool(profile.processes(study, "ProductionWorkChain")))
-    production = profile.processes(study, "ProductionWorkChain")[0].pk
+def _pause_and_play(profile: Profile, root: int) -> str:
+    """Pause the production in its first segment, after which no other begins; return what status says then."""
+    wait_for(lambda: bool(profile.processes(root, "ProductionWorkChain")))
+    production = profile.processes(root, "ProductionWorkChain")[0].pk
     profile.call("verdi", "process", "pause", production)
 
     def segments() -> list[Process]:
@@ -247,10 +274,10 @@ def _pause_and_play(profile: Profile, study: int) -> None:
     time.sleep(3)
     assert len(segments()) == begun, "no other segment begins"
     assert profile.processes(production, "ReduceCalculation") == []
-    status = profile.status(study)
+    status = profile.status(root)
     assert "paused" in status
-    assert re.search(r"it holds at most 4 of the \d+ slots of 1 worker$", status, re.MULTILINE)
     profile.call("verdi", "process", "play", production)
+    return status
 
 
 def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profile, tmp_path: Path) -> None:
@@ -356,6 +383,7 @@ def test_a_stopped_run_continues_as_if_nothing_had_happened(
 
 
 # the last ones: their workers stay as they are
+@pytest.mark.long
 def test_a_parent_that_missed_the_end_of_its_child_is_woken(profile: Profile, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(DEAF_WORKER)
     profile.daemon("stop")
