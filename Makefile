@@ -49,7 +49,7 @@ $(STAMPS)/docs: pyproject.toml | $(STAMPS)/venv
 
 install: $(STAMPS)/dev
 
-# An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Four processes, for two
+# An empty AIIDA_PATH per run keeps the tests away from the user's own profiles, and off HOME. Five processes, for two
 # cores: each of them has a Python, a profile and now and then a LAMMPS, and waits for one or the other. The threads of
 # a linear algebra of its own in each would only wait for each other. The tests start some hundred Pythons, each of
 # which would compile the package again without the files that PYTHONDONTWRITEBYTECODE forbids.
@@ -58,7 +58,7 @@ test-long: MARKED := long
 test test-long: $(STAMPS)/dev
 	@folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/.aiida" && \
 	  AIIDA_PATH="$$folder" OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "$(MARKED)" \
-	  -n 4 --dist loadfile --no-loadscope-reorder \
+	  -n 5 --dist loadfile --no-loadscope-reorder \
 	  --junitxml=$(STAMPS)/tests.xml $(PYTEST_ARGS)
 
 services:
