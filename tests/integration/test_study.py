@@ -198,6 +198,7 @@ def of_study(study: WorkChainNode, codes: dict[str, InstalledCode], **plan: Any)
     return short_production(codes, system, recipe=study.inputs.recipe, **plan)
 
 
+@pytest.mark.long
 def test_a_budget_that_is_spent_has_every_result(
     study: WorkChainNode, module_codes: dict[str, InstalledCode]
 ) -> None:

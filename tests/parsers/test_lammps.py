@@ -376,9 +376,15 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("words", "status"), SAID)
-@pytest.mark.parametrize("where", ["_scheduler-stderr.txt", "lammps.out"])
-def test_words_of_the_machine(parse: Parse, words: str, status: int, where: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "words", "status"),
+    [
+        pytest.param(where, *said, marks=pytest.mark.long if where == "lammps.out" and number % 3 else ())
+        for where in ("_scheduler-stderr.txt", "lammps.out")
+        for number, said in enumerate(SAID)
+    ],
+)
+def test_words_of_the_machine(parse: Parse, where: str, words: str, status: int) -> None:
     files: dict[str, str | bytes] = {"log.lammps": log("killed")}
     temporary: dict[str, str | bytes] = {}
     (files if where.startswith("_") else temporary)[where] = f"some\n{words}\nmore\n"

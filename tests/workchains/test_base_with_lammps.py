@@ -80,6 +80,7 @@ def test_overlapping_atoms_are_separated_by_recovery(run: Run) -> None:
     assert len(node.called) == len(changes) + 2, "a job per change, the first job, and the list of changes"
 
 
+@pytest.mark.long
 def test_a_run_beyond_recovery_ends_with_its_cause(run: Run) -> None:
     node = run(overlapping(), HEAT, max_changes=orm.Int(1))
     assert node.exit_status in BREAKDOWNS
