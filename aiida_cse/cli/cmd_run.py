@@ -301,7 +301,8 @@ def crossing(
     """Launch the measurement of a rate at which nothing crosses by itself.
 
     Umbrella windows give the free energy of an ion from its first layer into the slab, and short trajectories from
-    the top the share of the flux that crosses. Options precede the values of --overrides.
+    the top the share of the flux that crosses. Options precede the values of --overrides, and these what --from
+    suggests.
 
     \b
     Example:
@@ -317,19 +318,28 @@ def crossing(
     from aiida_cse.cli.running import start
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.common.protocol import merge
-    from aiida_cse.workchains.crossing import CrossingWorkChain, systems_of
+    from aiida_cse.workchains.crossing import CrossingWorkChain, places_from, systems_of
 
     given: dict[str, Any] = {} if well is None else {"well": list(well)}
     if surface is not None:
         given["surface"] = surface
+    places: dict[str, Any] = {}
+    said: list[str] = []
     with input_errors():
         if source is None:
             nodes = [load_typed(one, CseSystemData, "--system") for one in dict.fromkeys(systems)]
             found = {f"system_{number}": node for number, node in enumerate(nodes, 1)}
         else:
-            found = systems_of(load_typed(source, WorkChainNode, "--from"), temperature)
+            process = load_typed(source, WorkChainNode, "--from")
+            found = systems_of(process, temperature)
         first = next(iter(found.values()))
         cation = first.info.ion_species()[0]
+        if source is not None:
+            places, said = places_from(process, found, cation, "left" if side == "left" else "right")
+            asked = given.keys() | (changes.get("plan") or {}).keys()
+            said = [f"{one} (overridden)" if one.split(" ")[0] in asked else one for one in said]
+            nodes_words = ", ".join(f"<{node.pk}> of {label}" for label, node in found.items())
+            said = [f"from {process.process_label} <{process.pk}>:", f"systems: {nodes_words}", *said]
         if ion not in (None, cation):
             raise ValueError(f"--ion = {ion}: crosses into no slab; give {cation}, which both phases share")
         seeds = first.info.seeds if seed is None else {"velocities": seed}
@@ -342,9 +352,11 @@ def crossing(
             side=side,
             recipe={"seeds": seeds},
             protocol=protocol,
-            overrides=merge(changes, {"plan": given} if given else {}),
+            overrides=merge(merge({"plan": places} if places else {}, changes), {"plan": given} if given else {}),
             options=inputs.options_of(job),
         )
+    if said:
+        click.echo("\n  ".join(said))
     start(builder, how)
 
 

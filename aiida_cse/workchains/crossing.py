@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,12 +12,13 @@ from aiida.engine import ExitCode, ToContext, while_
 from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
+from aiida_cse.analysis.crossing.places import places_of
 from aiida_cse.building.passage import passage_of, tag_ions
 from aiida_cse.calculations.functions.crossing import crossing, crossing_profile
 from aiida_cse.calculations.ports import checked_by
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
-from aiida_cse.lammps.protocol.crossing import CrossingPlan, Ladder, Passage
+from aiida_cse.lammps.protocol.crossing import CrossingPlan, Ladder, Passage, Side
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.physics.crossing.umbrella import FEWEST_LADDERS
 from aiida_cse.schema import explain, placed
@@ -31,11 +32,13 @@ from aiida_cse.workchains.common.ports import one_of, validate_neutral, validate
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.restart.lineage import lineage
 
-__all__ = ["CrossingWorkChain", "crossing_jobs", "nearest_systems", "systems_of"]
+__all__ = ["MORE_ROUNDS", "CrossingWorkChain", "crossing_jobs", "nearest_systems", "places_from", "systems_of"]
 
 _plan_error = checked_by(CrossingPlan, "plan")
 #: rounds after which a ladder has gone through the windows both ways
 _BOTH_WAYS = 2
+#: rounds beyond those of the plan for windows that are added where others overlap too little
+MORE_ROUNDS = 2
 
 
 class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
@@ -198,9 +201,10 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         )
         far = [ladder for _, ladder in pairs if abs(ladder.start) > passage.well[1]]
         if far:
+            reach = max(abs(ladder.start) for ladder in far) - passage.well[1]
             self.report(
-                f"{len(far)} of {len(pairs)} ions begin beyond the first layer, which has too few: equilibrate "
-                "the interface first"
+                f"{len(far)} of {len(pairs)} ions begin up to {reach:.1f} Å beyond the first layer, which has too "
+                "few, and are pulled in: equilibrate the interface first"
             )
 
     def has_rounds(self) -> bool:
@@ -254,10 +258,17 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
                 f"{barrier / kelvin:.2f} ± {error / kelvin:.2f} k_BT"
             )
         self.ctx.precise = error is not None and error <= plan.error_kT * kelvin
-        least = min(_BOTH_WAYS, plan.rounds)
-        self.ctx.done = self.ctx.round >= plan.rounds or (self.ctx.precise and self.ctx.round >= least)
-        centres, times = found.get_array("window_z_A"), found.get_array("next_ps")
-        self.ctx.times = dict(zip(centres.tolist(), times.tolist(), strict=True))
+        centres, times = found.get_array("next_z_A").tolist(), found.get_array("next_ps").tolist()
+        self.ctx.times = dict(zip(centres, times, strict=True))
+        added = sorted(set(centres) - set(found.get_array("window_z_A").tolist()))
+        if added:
+            self.ctx.done = self.ctx.round >= plan.rounds + MORE_ROUNDS
+        else:
+            precise = self.ctx.precise and self.ctx.round >= min(_BOTH_WAYS, plan.rounds)
+            self.ctx.done = precise or self.ctx.round >= plan.rounds
+        if added and not self.ctx.done:
+            places = ", ".join(f"{place:.2f}" for place in added)
+            self.report(f"a ladder has a gap between windows: the next round has {len(added)} more, at {places} Å")
         return None
 
     # -- trajectories ----------------------------------------------------------------------------------
@@ -474,6 +485,37 @@ def nearest_systems(runs: Mapping[str, Any], temperature: float) -> dict[str, Cs
             distance = abs(kelvin - temperature) if isinstance(kelvin, int | float) else math.inf
             found.setdefault(distance, {})[label] = run["system"]
     return found[min(found)] if found else {}
+
+
+def places_from(
+    process: orm.WorkChainNode, labels: Iterable[str], cation: str, side: Side
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the places that the first of some runs which has a first layer suggests, and a sentence for each.
+
+    Parameters
+    ----------
+    process
+        A study or production.
+    labels
+        Labels of the runs, from :func:`systems_of`.
+    cation
+        The ion that crosses.
+    side
+        Side of the slab.
+    """
+    outputs = process.outputs
+    for label in labels:
+        run = outputs.runs[label] if "runs" in outputs else outputs
+        if "barrier" not in run or "free_energy_profiles" not in run:
+            continue
+        barrier, profile = run["barrier"], run["free_energy_profiles"]
+        names, key = profile.get_arraynames(), cation.lower()
+        z, energy = (profile.get_array(name) if name in names else [] for name in ("z_A", f"{key}_K"))
+        plan, words = places_of(barrier.get_dict(), z, energy, key, side)
+        if plan:
+            source = {"well": barrier, "surface": barrier, "span": profile}
+            return plan, [f"{name} = {plan[name]} Å: {words[name]} <{source[name].pk}>" for name in plan]
+    return {}, ["no place is taken from it: it has no first layer; the layer of the protocol is used"]
 
 
 def _validate_inputs(value: dict[str, Any], _: Any) -> str | None:

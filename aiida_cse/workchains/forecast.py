@@ -36,7 +36,7 @@ from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folde
 from aiida_cse.workchains.common.crossings import planned_crossings
 from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
-from aiida_cse.workchains.crossing import crossing_jobs
+from aiida_cse.workchains.crossing import MORE_ROUNDS, crossing_jobs
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
@@ -411,7 +411,10 @@ def _of_crossing(builder: Any) -> Forecast:
     found = _of_system("crossing", systems[0], (parts,))
     total = plan.ladders * parts[0].picoseconds / 1000
     most = f"{plan.rounds} rounds at most, {total:.3g} ns in all"
-    said = f"{most}; it ends once F is known to {plan.error_kT:g} k_BT"
+    said = (
+        f"{most}, and {MORE_ROUNDS} more where windows overlap too little; it ends once F is known to "
+        f"{plan.error_kT:g} k_BT"
+    )
     return replace(found, notes=(said,))
 
 

@@ -163,6 +163,25 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
         assert documented.mismatches(values_of(crossing.outputs[documented.name])) == []
 
 
+def test_a_sharp_top_gets_more_windows_and_more_rounds(
+    crossing: Any, aiida_localhost: orm.Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the springs of the plan are too weak to hold an ion there
+    monkeypatch.setattr("tests.workchains.test_crossing.HEIGHT", 16_000.0)
+    crossing.tag_ions()
+    first = list(crossing.ctx.times)
+    for _ in range(3):
+        assert crossing.has_rounds(), "the plan has two rounds"
+        done(crossing, aiida_localhost, crossing.run_round())
+        crossing.inspect_round()
+        crossing.estimate_profile()
+    plan = crossing.ctx.runs["ladder_01"][-1].inputs.lammps.plan.get_dict()
+    springs = {round(stage["bias"]["centre"], 2): stage["bias"]["spring"] for stage in plan["stages"]}
+    assert len(springs) > len(first)
+    assert springs[-23.5] > 2 * springs[-27.5]
+    assert crossing.ctx.profile.base.attributes.get("surface_z_A") == pytest.approx(TOP, abs=0.15)
+
+
 def test_two_ladders_are_too_few(crossing: Any, aiida_localhost: orm.Computer) -> None:
     crossing.tag_ions()
     nodes = crossing.run_round()

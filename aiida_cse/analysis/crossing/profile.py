@@ -14,7 +14,7 @@ from aiida_cse.analysis.registry import finite_or_none
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL, CrossingPlan, Passage
 from aiida_cse.lammps.protocol.stage import JobPlan
-from aiida_cse.physics.crossing.layout import find_surface, next_times
+from aiida_cse.physics.crossing.layout import added_centres, find_surface, next_times
 from aiida_cse.physics.crossing.umbrella import FEWEST_LADDERS, UmbrellaProfile, UmbrellaWindow, umbrella_profile
 
 __all__ = [
@@ -39,6 +39,8 @@ LEVEL: Final = 0.95
 _BIN: Final = 0.2
 #: share of a round's time that is distributed evenly
 _EVEN: Final = 0.25
+#: decimal places (Å) by which centres of windows are told apart
+_DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def crossing_profile(
     well = passage.z(passage.well)
     found = umbrella_profile(windows, bin_edges(passage), temperature, well, LEVEL)
     low, high = found.interval()
-    centres = plan.centres(passage)
+    centres = sorted({one.centre for one in series}, key=lambda z: passage.inward * z)
     rounds = max(one.number for one in series) + 1
     reasons: list[str] = []
     surface = barrier = error = math.nan
@@ -103,11 +105,13 @@ def crossing_profile(
         surface = place
     except ValueError as problem:
         reasons.append(f"no dividing surface: {problem}; give one with surface, or another span")
-    times = np.full(len(centres), plan.window_ps)
+    times = dict.fromkeys(centres, plan.window_ps)
     if math.isfinite(surface):
-        shares = next_times(windows, found, well, surface, plan.round_times(len(centres)), _EVEN * plan.window_ps)
-        places = np.array(list(shares))
-        times = np.array(list(shares.values()))[np.abs(centres[:, None] - places).argmin(axis=1)]
+        total = plan.round_times(len(centres))
+        times = next_times(windows, found, well, surface, total, _EVEN * plan.window_ps)
+    needed = _needed_range(passage, surface, plan.spacing_A)
+    added = [round(place, _DIGITS) for place in added_centres(centres, found, *needed, plan.spacing_A)]
+    following = sorted([*centres, *added], key=lambda z: passage.inward * z)
     return {
         "z_A": found.centres,
         "free_energy_K": found.free_energy,
@@ -115,10 +119,11 @@ def crossing_profile(
         "low_K": low,
         "high_K": high,
         "ladders_K": found.ladders,
-        "window_z_A": centres,
+        "window_z_A": np.array(centres),
         "window_ps": np.array([_time(series, centre, plan) for centre in centres]),
         "window_ions": np.array([_ions(series, centre) for centre in centres]),
-        "next_ps": times,
+        "next_z_A": np.array(following),
+        "next_ps": np.array([times.get(centre, plan.window_ps) for centre in following]),
         "temperature_K": temperature,
         "ion": ladders[0].info.ion_species()[0],
         "side": passage.side,
@@ -133,6 +138,13 @@ def crossing_profile(
         "thin": [list(one) for one in found.thin],
         "reasons": reasons,
     }
+
+
+def _needed_range(passage: Passage, surface: float, spacing: float) -> tuple[float, float]:
+    """Return the range of z in which windows must overlap: from the end of the well to beyond the surface, Å."""
+    outer, inner = passage.sign * passage.well[1], passage.sign * passage.top[0]
+    low, high = sorted((outer, surface + passage.inward * spacing if math.isfinite(surface) else inner))
+    return low, high
 
 
 def checked_profile(found: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -223,7 +235,7 @@ def window_series(ladder: LadderRuns, number: int, plan: CrossingPlan) -> Iterat
             yield Series(
                 ladder=number,
                 number=turn,
-                centre=round(bias.centre, 6),
+                centre=round(bias.centre, _DIGITS),
                 spring=bias.spring / KELVIN_TO_KCAL,
                 z=np.asarray(z[rows], dtype=np.float64),
                 inside=float(counted.mean()) if len(counted) and np.isfinite(counted).all() else math.nan,

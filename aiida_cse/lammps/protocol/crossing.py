@@ -44,6 +44,10 @@ Spread = Annotated[Number, Field(ge=0.02, le=2)]
 KELVIN_TO_KCAL = constants.R / constants.calorie / 1000
 #: windows, structures and approaches that the names of stages can distinguish
 MOST_STAGES = 999
+#: part of spacing_A below which a neighbour was added
+_CLOSE: Final = 0.7
+#: Å; stiffest spring
+_LEAST_SPREAD: Final = 0.05
 #: part of a checkpoint interval by which the times of a window may miss it
 _ROUNDING: Final = 1e-6
 
@@ -117,7 +121,8 @@ class CrossingPlan(StrictModel):
     then moves to the first window at 1 Å in ``approach_ps``. Of each window ``relax_ps`` are not evaluated and
     ``window_ps`` are, with z every ``sample_ps``. Later rounds go back and forth with as much time in all, most
     where the error comes from, until the standard error of F on the surface is at most ``error_kT`` k_B T, and at
-    most ``rounds`` times.
+    most ``rounds`` times. Where neighbours overlap too little, or a bin stays empty, the next round has another
+    window between them, with stiffer springs there; for these there are up to two more rounds.
 
     In each ladder ``structures`` are then taken on the surface, ``structure_ps`` apart in a window of
     ``structure_spread_A``, and ``starts`` trajectories begin in each. They end ``commit_A`` from the surface, or
@@ -263,10 +268,22 @@ class CrossingPlan(StrictModel):
                 f"window_{number:03d}",
                 temperature,
                 checkpoint * math.ceil((self.relax_ps + time) / checkpoint - _ROUNDING),
-                bias=self._bias(ladder, centre, temperature, self.spread_A),
+                bias=self._bias(ladder, centre, temperature, spread),
             )
-            for number, (centre, time) in enumerate(times.items(), 1)
+            for number, ((centre, time), spread) in enumerate(
+                zip(times.items(), self.spreads(list(times)), strict=True), 1
+            )
         ]
+
+    def spreads(self, centres: Sequence[float]) -> list[float]:
+        """Return the spread of each of some neighbouring windows, Å: less where others were added close to it.
+
+        The weak springs of the others do not hold an ion on a steep slope or a sharp top.
+        """
+        gaps = np.abs(np.diff(centres))
+        nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf)) / self.spacing_A
+        spreads = np.where(nearest < _CLOSE, self.spread_A * nearest, self.spread_A)
+        return [max(float(one), _LEAST_SPREAD) for one in spreads.round(3)]
 
     def _bias(self, ladder: Ladder, centre: float, temperature: float, spread: float) -> dict[str, Any]:
         return {

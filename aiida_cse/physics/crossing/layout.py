@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,16 +21,20 @@ from aiida_cse.physics.crossing.umbrella import UmbrellaProfile, UmbrellaWindow
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
 
-__all__ = ["find_surface", "next_times", "window_centres"]
+__all__ = ["added_centres", "find_surface", "next_times", "window_centres"]
 
 Floats = NDArray[np.float64]
 
 #: a spacing that rounding may exceed, relative
 _ROUNDING: Final = 1e-9
+#: part by which windows are closer than their spacing, so that a whole number covers the range
+_UNEVEN: Final = 0.2
 #: bins on each side of the highest one through which the parabola of the top goes
 _BESIDE: Final = 2
 #: fewest bins that such a parabola takes
 _FEWEST_BINS: Final = 4
+#: part of the first spacing to which added windows halve a gap at most
+_FINEST: Final = 0.25
 
 
 def window_centres(first: float, last: float, spacing: float) -> Floats:
@@ -51,7 +56,8 @@ def window_centres(first: float, last: float, spacing: float) -> Floats:
 def find_surface(profile: UmbrellaProfile, low: float, high: float) -> float:
     """Return the place of the top of F between ``low`` and ``high``, Å.
 
-    It is that of a parabola through the highest bin and its neighbours.
+    It is that of a parabola through the highest bin and its neighbours, or the centre of that bin where a ladder has
+    no sample beside it.
 
     Raises
     ------
@@ -73,7 +79,38 @@ def find_surface(profile: UmbrellaProfile, low: float, high: float) -> float:
     top, (curvature, slope, _) = centres[known[highest]], np.polyfit(centres[beside], energies[beside], 2)
     vertex = -slope / (2 * curvature) if curvature < 0 else top
     width = float(np.diff(profile.edges).max())
-    return float(np.clip(vertex, top - width, top + width))
+    place = float(np.clip(vertex, top - width, top + width))
+    return place if math.isfinite(profile.at(place)[0]) else float(top)
+
+
+def added_centres(
+    centres: Sequence[float], profile: UmbrellaProfile, low: float, high: float, spacing: float
+) -> list[float]:
+    """Return the centres of windows that are needed between the others, Å.
+
+    They halve each gap which the windows of a ladder do not join: that they overlap too little there, or that it
+    has a bin which a ladder never visits.
+
+    Parameters
+    ----------
+    centres
+        Those of all windows so far, Å.
+    profile
+        F from them.
+    low, high
+        Range of the gaps that count, Å.
+    spacing
+        First distance of windows, Å; a quarter of it is the smallest one.
+    """
+    empty = profile.centres[np.isnan(profile.ladders).any(axis=0)]
+    thin = {(one, other) for _, one, other in profile.thin}
+    found = []
+    for one, other in pairwise(np.unique(centres).tolist()):
+        if other <= low or one >= high or (other - one) / 2 < _FINEST * spacing * (1 - _UNEVEN):
+            continue
+        if (one, other) in thin or ((empty > one) & (empty < other)).any():
+            found.append((one + other) / 2)
+    return found
 
 
 def next_times(

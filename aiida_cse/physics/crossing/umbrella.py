@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,8 @@ _MOST_LEFT_OUT: Final = 0.5
 #: overlap of neighbours (element of the overlap matrix of MBAR) below which another window is needed between them;
 #: that of Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 29, 397 (2015)
 _THIN: Final = 0.03
+#: part of a bin by which a place may miss its centre
+_ROUNDING: Final = 1e-9
 #: bins around a place whose parabola corrects F there, and their places
 _AROUND: Final = 4
 _PLACES: Final = np.array([-1.5, -0.5, 0.5, 1.5])
@@ -70,17 +73,11 @@ class UmbrellaWindow:
     ladder: int
 
     def relaxed(self) -> tuple[Floats, float]:
-        """Return the independent samples after the relaxation, and the correlation time in samples.
-
-        All of them are kept: with at most 500 a window F on the top would move by 0.1 to 4 of its standard errors,
-        and MBAR of 100,000 samples takes 2 s.
-        """
+        """Return the samples after the relaxation, and how many of them are worth an independent one."""
         time = (statistical_inefficiency(self.series) - 1) / 2
         begin = min(math.ceil(_RELAXATION * time), int(_MOST_LEFT_OUT * len(self.series)))
-        rest = self.series[begin:]
-        inefficiency = statistical_inefficiency(rest)
-        kept: Floats = rest[:: max(1, round(inefficiency))]
-        return kept, (inefficiency - 1) / 2
+        rest: Floats = self.series[begin:]
+        return rest, statistical_inefficiency(rest)
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class UmbrellaProfile:
     samples
         Independent samples of all windows.
     thin
-        Triples of a ladder and the centres (Å) of two neighbouring windows that overlap too little.
+        Triples of a ladder and the centres (Å) of two neighbouring windows between which the overlap is too small.
     """
 
     edges: Floats
@@ -155,7 +152,9 @@ class UmbrellaProfile:
         right = int(np.clip(np.searchsorted(centres, place), 1, len(centres) - 1))
         width = float(centres[right] - centres[right - 1])
         share = (place - centres[right - 1]) / width
-        there = (1 - share) * self.ladders[:, right - 1] + share * self.ladders[:, right]
+        there = self.ladders[:, right].copy()
+        if share < 1 - _ROUNDING:
+            there = (1 - share) * self.ladders[:, right - 1] + share * there
         value, number = float(there.mean()), len(there)
         around = self.free_energy[max(right - 2, 0) : right + 2]
         if len(around) == _AROUND and np.isfinite(around).all():
@@ -225,45 +224,72 @@ def umbrella_profile(
     for ladder in numbers:
         own = sorted((window for window in windows if window.ladder == ladder), key=lambda one: one.centre)
         relaxed = [window.relaxed() for window in own]
-        correlation = max(correlation, *(time for _, time in relaxed))
-        series = [kept for kept, _ in relaxed]
-        samples += sum(map(len, series))
-        density, overlaps = _joined(own, series, bounds, kelvin)
+        correlation = max(correlation, *((inefficiency - 1) / 2 for _, inefficiency in relaxed))
+        density, gaps, number = _joined(own, relaxed, bounds, kelvin)
+        samples += number
         occupied = float((density * np.diff(bounds))[inside].sum())
         if occupied <= 0:
             raise ValueError(f"ladder {ladder}: it has no sample in the well, {well[0]:g} to {well[1]:g} Å")
         with np.errstate(divide="ignore"):
             found.append(np.where(density > 0, -kelvin * np.log(density / occupied), np.nan))
-        thin += [
-            (ladder, one.centre, other.centre)
-            for one, other, overlap in zip(own, own[1:], overlaps, strict=False)
-            if overlap < _THIN
-        ]
+        thin += [(ladder, one, other) for one, other, overlap in gaps if overlap < _THIN]
     return UmbrellaProfile(bounds, kelvin, np.array(found), confidence, correlation, samples, tuple(thin))
 
 
 def _joined(
-    windows: Sequence[UmbrellaWindow], series: Sequence[Floats], edges: Floats, temperature: float
-) -> tuple[Floats, Floats]:
-    """Return the density per Å (B,) of one ladder without its springs, and the overlap of neighbours (W − 1,)."""
+    windows: Sequence[UmbrellaWindow],
+    relaxed: Sequence[tuple[Floats, float]],
+    edges: Floats,
+    temperature: float,
+) -> tuple[Floats, list[tuple[float, float, float]], int]:
+    """Return the density per Å (B,) of one ladder without its springs, its gaps, and its independent samples.
+
+    Independent samples give the free energies of the windows, since MBAR weights windows by their numbers. All
+    samples of a window share its weight in the density: the others are no worse, and fill its bins.
+    """
     # pymbar takes half a second to import, few need it, and it then names optional packages in its log
     logging.getLogger("pymbar").setLevel(logging.ERROR)
     from pymbar import MBAR
 
-    places, counts = np.concatenate(series), np.array([len(one) for one in series])
-    energies = np.array([one.spring * (places - one.centre) ** 2 / (2 * temperature) for one in windows])
+    # all independent ones: with at most 500 a window F on the top would move by 0.1 to 4 of its standard errors,
+    # and MBAR of 100,000 samples takes 2 s
+    independent = [series[:: max(1, round(inefficiency))] for series, inefficiency in relaxed]
+    counts = np.array([len(one) for one in independent])
     try:
+        energies = _spring_energies(windows, np.concatenate(independent), temperature)
         solved = MBAR(energies, counts, initialize="BAR", relative_tolerance=1e-8)
     except Exception as error:  # pymbar has several, not all of them its own
         what = f"ladder {windows[0].ladder}: MBAR finds no free energies ({type(error).__name__}: {error})"
         raise ValueError(f"{what}; check springs, centres and temperature") from error
     free = np.asarray(solved.f_k, dtype=np.float64)
+    places = np.concatenate([series for series, _ in relaxed])
+    lengths = np.array([len(series) for series, _ in relaxed])
     # the denominator of a sample is the density with which all windows together draw it
-    logarithms = -special.logsumexp(free[:, None] - energies, axis=0, b=counts[:, None])
-    weights = special.softmax(logarithms)
-    sums, _ = np.histogram(places, edges, weights=weights)
-    density: Floats = sums / np.diff(edges)
+    exponents = free[:, None] - _spring_energies(windows, places, temperature)
+    weights = special.softmax(
+        np.repeat(np.log(counts / lengths), lengths) - special.logsumexp(exponents, axis=0, b=counts[:, None])
+    )
+    # np.histogram takes differences of a cumulative sum, which lose what is more than 36 k_BT above the well
+    bins = np.searchsorted(edges, places, side="right")
+    density: Floats = np.bincount(bins, weights, len(edges) + 1)[1:-1] / np.diff(edges)
     if len(windows) == 1:
-        return density, np.zeros(0)
+        return density, [], int(counts.sum())
     overlap = np.asarray(solved.compute_overlap()["matrix"], dtype=np.float64)
-    return density, np.diagonal(overlap, 1)
+    return density, list(_gaps(windows, overlap)), int(counts.sum())
+
+
+def _spring_energies(windows: Sequence[UmbrellaWindow], places: Floats, temperature: float) -> Floats:
+    """Return the energies (W, N) of samples in the springs of all windows, in units of the temperature."""
+    return np.array([one.spring * (places - one.centre) ** 2 / (2 * temperature) for one in windows])
+
+
+def _gaps(windows: Sequence[UmbrellaWindow], overlap: Floats) -> Iterator[tuple[float, float, float]]:
+    """Yield the two centres of each gap between windows and its overlap: that of the windows which reach across.
+
+    With one window on each side it is the element of the overlap matrix. Several share it, as do two springs at
+    one centre.
+    """
+    for place, (one, other) in enumerate(pairwise(windows), 1):
+        if one.centre < other.centre:
+            across = overlap[:place, place:].sum(axis=1).max(), overlap[place:, :place].sum(axis=1).max()
+            yield one.centre, other.centre, float(min(across))

@@ -1,9 +1,11 @@
 """Places and times of umbrella windows, and the top of a profile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from aiida_cse.physics.crossing.layout import find_surface, next_times, window_centres
+from aiida_cse.physics.crossing.layout import added_centres, find_surface, next_times, window_centres
 from aiida_cse.physics.crossing.umbrella import UmbrellaProfile, UmbrellaWindow
 
 EDGES = np.arange(-8.0, 1.61, 0.2)
@@ -37,6 +39,14 @@ def test_the_surface_is_the_top_between_the_bins() -> None:
     assert find_surface(profile(0.27), -1.0, 1.4) == pytest.approx(0.27, abs=0.02)
 
 
+def test_the_surface_is_a_bin_where_its_neighbour_is_empty() -> None:
+    known = profile(0.27)
+    known.ladders[1, np.argmin(np.abs(known.centres - 0.3)) - 1] = np.nan
+    place = find_surface(known, -1.0, 1.4)
+    assert place == pytest.approx(0.3)
+    assert known.at(place)[0] == pytest.approx(5000, abs=10)
+
+
 @pytest.mark.parametrize("limits", [(-3.0, -1.0), (-1.0, -0.9)], ids=["a slope", "two bins"])
 def test_there_is_no_surface_without_a_top(limits: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match=r"highest at the end|a top takes 4"):
@@ -58,3 +68,14 @@ def test_time_goes_where_the_ladders_differ_and_not_beyond_the_top() -> None:
     assert times[-7.0] < times[-1.0], "most of the well lies between this window and the surface"
     with pytest.raises(ValueError, match="is less than 200 for each of 9 windows"):
         next_times(windows, profile(0.3), WELL, 0.3, total=900.0, least=200.0)
+
+
+def test_a_gap_between_windows_gets_one_more_until_they_are_close() -> None:
+    whole = replace(profile(), thin=((1, -4.0, -3.0), (0, 0.0, 1.0)))
+    whole.ladders[2, np.abs(whole.centres + 1.5) < 0.15] = np.nan
+    places = [float(place) for place in range(-7, 2)]
+    assert added_centres(places, whole, -7.0, 0.5, 1.0) == [-3.5, -1.5, 0.5]
+    assert added_centres(places, whole, -7.0, -0.5, 1.0) == [-3.5, -1.5], "what is beyond the range does not count"
+    close = replace(whole, thin=((1, -4.0, -3.5), (1, -3.5, -3.25)))
+    added = added_centres([*places, -3.5, -3.25], close, -7.0, -3.1, 1.0)
+    assert added == [-3.75], "no two windows are closer than a quarter of the first spacing"

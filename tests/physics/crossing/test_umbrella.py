@@ -68,6 +68,18 @@ def test_a_sharp_top_has_its_own_height_and_not_that_of_its_bin(place: float) ->
     assert profile.at(place)[0] == pytest.approx(-10_000 * place**2, abs=4)
 
 
+def test_what_is_far_above_the_well_is_not_lost() -> None:
+    rng, slope, spring = np.random.default_rng(8), 10 * KELVIN, 12_500.0
+    width = math.sqrt(KELVIN / spring)
+    given = [
+        UmbrellaWindow(float(centre), spring, rng.normal(centre - slope / spring, width, 300), ladder)
+        for ladder in range(3)
+        for centre in np.arange(0.0, 6.1, 0.2)
+    ]
+    found = umbrella_profile(given, np.linspace(-0.5, 5.5, 31), KELVIN, (-0.5, 0.0)).free_energy / KELVIN
+    assert found[-2] - found[1] == pytest.approx(10 * 5.4, abs=2), "a share of 1e-24 of the samples of the well"
+
+
 def test_two_ladders_have_no_interval() -> None:
     profile = umbrella_profile(windows(np.random.default_rng(2), 2), EDGES, KELVIN, WELL)
     assert np.isnan(profile.standard_error).all()
@@ -80,11 +92,11 @@ def test_correlated_samples_count_by_their_inefficiency_and_the_relaxation_is_le
     series[0] = 5.0
     for step in range(1, len(series)):
         series[step] = 0.9 * series[step - 1] + noise[step] * math.sqrt(1 - 0.9**2)
-    kept, time = UmbrellaWindow(0.0, 1.0, series, 0).relaxed()
-    # an exponential correlation of exp(-0.105 n): 1 + 2 τ = 19 samples
-    assert time == pytest.approx(9, rel=0.2)
-    assert len(series) / len(kept) == pytest.approx(19, rel=0.2)
-    assert abs(kept[0]) < 4
+    rest, inefficiency = UmbrellaWindow(0.0, 1.0, series, 0).relaxed()
+    # an exponential correlation of exp(-0.105 n): 1 + 2 τ = 19 samples, of which 3 τ are left out
+    assert inefficiency == pytest.approx(19, rel=0.2)
+    assert len(series) - len(rest) == pytest.approx(27, rel=0.3)
+    assert abs(rest[0]) < 4
 
 
 def test_neighbours_that_do_not_overlap_are_named() -> None:
