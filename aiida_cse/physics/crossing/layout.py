@@ -56,8 +56,8 @@ def window_centres(first: float, last: float, spacing: float) -> Floats:
 def find_surface(profile: UmbrellaProfile, low: float, high: float) -> float:
     """Return the place of the top of F between ``low`` and ``high``, Å.
 
-    It is that of a parabola through the highest bin and its neighbours, or the centre of that bin where a ladder has
-    no sample beside it.
+    It is that of a parabola through the highest bin and its neighbours, or the centre of that bin where a ladder
+    has no sample beside it.
 
     Raises
     ------
