@@ -145,7 +145,7 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
     surface = crossing.outputs["crossing_profile"].base.attributes.get("surface_z_A")
     assert surface == pytest.approx(TOP, abs=0.2)
     shooting, _ = (stage["shots"] for stage in plan["stages"] if stage["kind"] == "shots")
-    assert (shooting["low"], shooting["high"]) == (surface - 2, surface + 2)
+    assert (shooting["low"], shooting["high"]) == (surface - 1.5, surface + 1.5)
     done(crossing, aiida_localhost, nodes)
     assert crossing.inspect_short_trajectories() is None
     assert crossing.calculate_rate() is None
