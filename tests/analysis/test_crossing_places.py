@@ -41,6 +41,11 @@ def test_layer_top_and_site_of_a_run_lay_the_windows(
     assert list(words) == list(plan)
 
 
+def test_windows_do_not_reach_for_a_site_that_is_deep() -> None:
+    deep = np.where(np.abs(Z) > 13, np.nan, energies())
+    assert places_of(BARRIER, Z, deep, "li", "left")[0]["span"] == [14.0, 25.5]
+
+
 def test_a_run_whose_ions_were_never_near_the_boundary_has_no_span() -> None:
     found, _ = places_of(BARRIER, Z, np.full(len(Z), np.nan), "li", "left")
     assert found == {"well": [16.5, 25.5]}

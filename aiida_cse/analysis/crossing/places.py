@@ -16,8 +16,8 @@ __all__ = ["places_of"]
 _DEEPEST: Final = 5.0
 #: Å; half the range in which F is lowest at a site
 _HALF_SITE: Final = 0.5
-#: Å; least distance of the innermost window from the top
-_BEYOND_TOP: Final = 1.5
+#: Å; least and largest distance of the innermost window from the top, or from the boundary where it is not known
+_LEAST_BEYOND, _MOST_BEYOND = 1.5, 2.5
 
 
 def places_of(
@@ -27,7 +27,7 @@ def places_of(
 
     The well is the first layer of the run. The surface is its top if that has been visited often enough for an
     interval; else it is left to the windows. These reach from the end of the well to the outermost site in the
-    slab, the first minimum of F within the top, and at least 1.5 Å beyond the top.
+    slab, the first minimum of F within the top, which is 1.5 to 2.5 Å beyond it: a site without an ion is not seen.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def places_of(
     begin = min(top, inner) if np.isfinite(top) else inner
     site = _outermost_site(np.asarray(z, dtype=np.float64), np.asarray(free_energy, dtype=np.float64), side, begin)
     if site is not None:
-        deepest = min(site, begin - _BEYOND_TOP)
+        deepest = min(max(site, begin - _MOST_BEYOND), begin - _LEAST_BEYOND)
         plan["span"] = [round(float(deepest), 3), round(float(outer), 3)]
-        words["span"] = f"its F(z), from the outermost site in the slab at {site:.1f} Å"
+        words["span"] = f"a site of its F(z) at {site:.1f} Å"
     return plan, words
 
 
