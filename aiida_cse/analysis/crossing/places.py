@@ -27,7 +27,7 @@ def places_of(
 
     The well is the first layer of the run. The surface is its top if that has been visited often enough for an
     interval; else it is left to the windows. These reach from the end of the well to the outermost site in the
-    slab, the first minimum of F within the top, which is 1.5 to 2.5 Å beyond it: a site without an ion is not seen.
+    slab, the first minimum of F within the top, but 1.5 to 2.5 Å beyond it: a site without an ion is not seen.
 
     Parameters
     ----------
