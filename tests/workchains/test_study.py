@@ -250,6 +250,7 @@ def test_crossings_begin_with_the_ends_of_the_nearest_runs(
     started = study.attach_runs()
     assert list(started) == ["crossing_T0500_left", "crossing_T0500_right"]
     right = started["crossing_T0500_right"].inputs
+    assert right.seed != started["crossing_T0500_left"].inputs.seed
     assert (right.temperature, right.side, right.plan["ladders"]) == (500, "right", 4)
     assert right.systems.T0650_r1.uuid == study.outputs["runs"]["T0650_r1"]["system"].uuid
     assert len(right.systems) == 1, "those of 700 K are farther from 500 K"

@@ -13,7 +13,7 @@ from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.schema import nearest
 from aiida_cse.workchains.common.builders import Codes, base_inputs
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
-from aiida_cse.workchains.common.ports import validate_temperatures
+from aiida_cse.workchains.common.ports import SEEDS, validate_temperatures
 from aiida_cse.workchains.common.protocol import split_overrides
 from aiida_cse.workchains.common.starts import temperature_label
 from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems
@@ -21,6 +21,8 @@ from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems
 __all__ = ["CROSSING_OUTPUTS", "CrossingStudy", "crossing_part", "crossings_failed", "planned_crossings"]
 
 SIDES = ("left", "right")
+#: distance between the seeds of the crossings of a study
+_STRIDE = 1_000_003
 #: outputs of a crossing that are attached to a study
 CROSSING_OUTPUTS = ("crossing", "crossing_profile", "transmission")
 
@@ -68,7 +70,7 @@ class CrossingStudy(VersionedWorkChain):
         """Start every crossing that no earlier study has, from the last systems nearest to its temperature."""
         waiting: dict[str, Any] = {}
         self.ctx.refused_crossings = {}
-        for label, temperature, side in planned_crossings(self.inputs):
+        for number, (label, temperature, side) in enumerate(planned_crossings(self.inputs)):
             if "crossing" in self._done_crossing(label):
                 continue
             systems = nearest_systems(self.outputs.get("runs", {}), temperature)
@@ -78,7 +80,8 @@ class CrossingStudy(VersionedWorkChain):
             inputs = self.exposed_inputs(CrossingWorkChain, namespace="crossing")
             inputs.systems = systems
             inputs.temperature, inputs.side = orm.Float(temperature), orm.Str(side)
-            inputs.seed = orm.Int(self.inputs.recipe["seeds"]["velocities"])
+            # with one seed the ladders of all crossings from one system would begin with the same trajectory
+            inputs.seed = orm.Int((self.inputs.recipe["seeds"]["velocities"] + number * _STRIDE) % (SEEDS - 1) + 1)
             inputs.metadata = {"call_link_label": f"crossing_{label}"}
             try:
                 run = self.submit(CrossingWorkChain, **inputs)
