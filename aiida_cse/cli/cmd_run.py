@@ -318,7 +318,7 @@ def crossing(
     from aiida_cse.cli.running import start
     from aiida_cse.data.system import CseSystemData
     from aiida_cse.workchains.common.protocol import merge
-    from aiida_cse.workchains.crossing import CrossingWorkChain, places_from, systems_of
+    from aiida_cse.workchains.crossing import CrossingWorkChain, places_from, runs_of, systems_of
 
     given: dict[str, Any] = {} if well is None else {"well": list(well)}
     if surface is not None:
@@ -335,7 +335,7 @@ def crossing(
         first = next(iter(found.values()))
         cation = first.info.ion_species()[0]
         if source is not None:
-            places, said = places_from(process, found, cation, "left" if side == "left" else "right")
+            places, said = places_from(runs_of(process), found, cation, "left" if side == "left" else "right")
             asked = given.keys() | (changes.get("plan") or {}).keys()
             said = [f"{one} (overridden)" if one.split(" ")[0] in asked else one for one in said]
             nodes_words = ", ".join(f"<{node.pk}> of {label}" for label, node in found.items())

@@ -32,7 +32,15 @@ from aiida_cse.workchains.common.ports import one_of, validate_neutral, validate
 from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.restart.lineage import lineage
 
-__all__ = ["MORE_ROUNDS", "CrossingWorkChain", "crossing_jobs", "nearest_systems", "places_from", "systems_of"]
+__all__ = [
+    "MORE_ROUNDS",
+    "CrossingWorkChain",
+    "crossing_jobs",
+    "nearest_systems",
+    "places_from",
+    "runs_of",
+    "systems_of",
+]
 
 _plan_error = checked_by(CrossingPlan, "plan")
 #: rounds after which a ladder has gone through the windows both ways
@@ -469,11 +477,16 @@ def systems_of(process: orm.WorkChainNode, temperature: float) -> dict[str, CseS
     ValueError
         It has none; names what would be right.
     """
-    outputs = process.outputs
-    found = nearest_systems(dict(outputs.runs) if "runs" in outputs else {"production": outputs}, temperature)
+    found = nearest_systems(runs_of(process), temperature)
     if not found:
         raise ValueError(f"<{process.pk}>: has no production with a last system; give a study, or --system")
     return found
+
+
+def runs_of(process: orm.WorkChainNode) -> Mapping[str, Any]:
+    """Return the outputs of the runs of a study by label, or those of a production."""
+    outputs = process.outputs
+    return dict(outputs.runs) if "runs" in outputs else {"production": outputs}
 
 
 def nearest_systems(runs: Mapping[str, Any], temperature: float) -> dict[str, CseSystemData]:
@@ -488,14 +501,14 @@ def nearest_systems(runs: Mapping[str, Any], temperature: float) -> dict[str, Cs
 
 
 def places_from(
-    process: orm.WorkChainNode, labels: Iterable[str], cation: str, side: Side
+    runs: Mapping[str, Mapping[str, Any]], labels: Iterable[str], cation: str, side: Side
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the places that the first of some runs which has a first layer suggests, and a sentence for each.
 
     Parameters
     ----------
-    process
-        A study or production.
+    runs
+        Outputs of the runs of a study, or of a production, by label.
     labels
         Labels of the runs, from :func:`systems_of`.
     cation
@@ -503,9 +516,8 @@ def places_from(
     side
         Side of the slab.
     """
-    outputs = process.outputs
     for label in labels:
-        run = outputs.runs[label] if "runs" in outputs else outputs
+        run = runs[label]
         if "barrier" not in run or "free_energy_profiles" not in run:
             continue
         barrier, profile = run["barrier"], run["free_energy_profiles"]

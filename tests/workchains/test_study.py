@@ -246,10 +246,17 @@ def test_crossings_begin_with_the_ends_of_the_nearest_runs(
     study.ctx.refused = {}
     for label, temperature, _ in study.ctx.runs:
         study.ctx[f"interface_{label}"] = part("cse.interface", "interface")
-        study.ctx[f"production_{label}"] = part("cse.production", "system", **analysed_run(temperature))
+        found = analysed_run(temperature) | {"free_energy_profiles": orm.ArrayData({"bins": np.zeros(3)})}
+        study.ctx[f"production_{label}"] = part("cse.production", "system", **found)
     started = study.attach_runs()
     assert list(started) == ["crossing_T0500_left", "crossing_T0500_right"]
     right = started["crossing_T0500_right"].inputs
+    given = right.plan
+    plan = orm.Dict(given.get_dict() | {"well": None, "span": None})
+    placed = study._placed(plan, right.systems, "right", "T0500_right")
+    low, high = study.outputs["runs"]["T0650_r1"]["barrier"]["boundaries_li_A"][2:]
+    assert placed["well"] == [pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3)]
+    assert study._placed(given, right.systems, "right", "T0500_right") is given, "given places stay"
     assert right.seed != started["crossing_T0500_left"].inputs.seed
     assert (right.temperature, right.side, right.plan["ladders"]) == (500, "right", 4)
     assert right.systems.T0650_r1.uuid == study.outputs["runs"]["T0650_r1"]["system"].uuid

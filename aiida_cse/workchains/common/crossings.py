@@ -9,6 +9,7 @@ from aiida import orm
 from aiida.engine import ToContext
 from aiida.orm import to_aiida_type
 
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.schema import nearest
 from aiida_cse.workchains.common.builders import Codes, base_inputs
@@ -16,7 +17,7 @@ from aiida_cse.workchains.common.exit_status import ended_normally, failure
 from aiida_cse.workchains.common.ports import SEEDS, validate_temperatures
 from aiida_cse.workchains.common.protocol import split_overrides
 from aiida_cse.workchains.common.starts import temperature_label
-from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems
+from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems, places_from
 
 __all__ = ["CROSSING_OUTPUTS", "CrossingStudy", "crossing_part", "crossings_failed", "planned_crossings"]
 
@@ -78,7 +79,7 @@ class CrossingStudy(VersionedWorkChain):
                 self.ctx.refused_crossings[label] = "no run has an analysed production with a last system"
                 continue
             inputs = self.exposed_inputs(CrossingWorkChain, namespace="crossing")
-            inputs.systems = systems
+            inputs.systems, inputs.plan = systems, self._placed(inputs.plan, systems, side, label)
             inputs.temperature, inputs.side = orm.Float(temperature), orm.Str(side)
             # with one seed the ladders of all crossings from one system would begin with the same trajectory
             inputs.seed = orm.Int((self.inputs.recipe["seeds"]["velocities"] + number * _STRIDE) % (SEEDS - 1) + 1)
@@ -92,6 +93,18 @@ class CrossingStudy(VersionedWorkChain):
             waiting[f"crossing_{label}"] = run
             self.report(f"started crossing_{label} from the ends of {', '.join(systems)}: <{run.pk}>")
         return ToContext(**waiting)
+
+    def _placed(self, plan: orm.Dict, systems: Mapping[str, CseSystemData], side: str, label: str) -> orm.Dict:
+        """Return a plan that names no place with those of the profiles of the runs, as far as these have them."""
+        content = plan.get_dict()
+        if any(content.get(name) is not None for name in ("well", "span", "surface")):
+            return plan
+        cation = next(iter(systems.values())).info.ion_species()[0]
+        places, said = places_from(self.outputs["runs"], systems, cation, "left" if side == "left" else "right")
+        if not places:
+            return plan
+        self.report(f"{label}: {'; '.join(said)}")
+        return orm.Dict(content | places)
 
     def attach_crossings(self) -> dict[str, dict[str, orm.Dict]]:
         """Attach the results of all crossings; return those with a rate, as runs of the kinetics."""
