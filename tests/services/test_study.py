@@ -111,8 +111,11 @@ def cancel(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
 
 
 def end_the_wall_time(cluster: ServicesProfile, frozen: Frozen, study: int) -> None:
-    """Let Slurm kill the job at the end of its wall time, which comes at once."""
-    cluster.services.call("scontrol", "update", f"JobId={frozen.number}", "EndTime=now")
+    """Let Slurm kill the job at the end of its wall time, which comes at once.
+
+    It refuses a time that is over when the request arrives, as on a slow machine.
+    """
+    cluster.services.call("scontrol", "update", f"JobId={frozen.number}", "EndTime=now+5")
     await_state(cluster, frozen, "TIMEOUT")
 
 
@@ -176,7 +179,8 @@ def test_a_study_disturbed_in_every_part_has_the_bytes_of_an_embedded_one(
             frozen.send(signal.SIGCONT)
         if disturb is not kill_the_workers:  # the job that continues
             let_next(cluster, study)
-    shutil.rmtree(cluster.gate)  # what is left, in a longer study, goes undisturbed
+    # what is left, in a longer study, goes undisturbed; one that waits may be writing that it does
+    shutil.rmtree(cluster.gate.rename(cluster.gate.with_name("opened")))
     wait_for(lambda: cluster.ended(study), lambda: cluster.explain(study), PATIENCE)
 
     root, *processes = cluster.processes(study)
