@@ -45,7 +45,7 @@ OF_RUNS = {
     "mpirun_extra_params": ["--exact"],
 }
 SINGLE = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
-PARTS = ("ceramic", "electrolyte", "interface", "production")
+PARTS = ("ceramic", "electrolyte", "interface", "production", "crossing")
 
 
 def jobs(ports: PortNamespace, place: str = "") -> Iterator[str]:
@@ -76,7 +76,10 @@ def test_options_reach_every_job_of_the_part_that_they_name(
     all_codes: Codes, recipe: dict[str, Any], part: str | None, assembler: str
 ) -> None:
     given = DEMANDED | OF_RUNS
-    overrides: dict[str, Any] = {"electrolyte": {"builder": "emc"}, "interface": {"assembler": assembler}}
+    overrides: dict[str, Any] = {
+        "electrolyte": {"builder": "emc"}, "interface": {"assembler": assembler},
+        "crossing": {"temperatures": [500]},
+    }  # fmt: skip
     if part is not None:
         overrides.setdefault(part, {})["base"] = {"options": given}
     builder = StudyWorkChain.get_builder_from_protocol(
@@ -85,7 +88,7 @@ def test_options_reach_every_job_of_the_part_that_they_name(
     other = {"lammps": "moltemplate", "moltemplate": "lammps"}[assembler]
     found = {place: options_of(builder, place) for place in jobs(StudyWorkChain.spec().inputs)}
     assert found.pop(f"interface.{other}") == {}
-    assert len(found) == 9
+    assert len(found) == 10
     for place, options in found.items():
         named = place.startswith(part or PARTS)
         assert {name: options.get(name) for name in DEMANDED} == {
