@@ -7,10 +7,11 @@ from typing import Any
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.yaml_io import dump_mapping
 
@@ -20,7 +21,7 @@ COMPONENTS = ("slab", "electrolyte")
 RECIPE = "recipe.yaml"
 
 
-class BuildCalculation(CalcJob):
+class BuildCalculation(GuardedCalcJob):
     """Build one component of an interface from its recipe."""
 
     @classmethod

@@ -8,10 +8,11 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.common.links import LinkType
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.calculations.ports import job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 
 __all__ = ["DiscardCalculation", "discarded_by", "is_discarded"]
@@ -19,7 +20,7 @@ __all__ = ["DiscardCalculation", "discarded_by", "is_discarded"]
 _TYPE = "aiida.calculations:cse.discard"
 
 
-class DiscardCalculation(CalcJob):
+class DiscardCalculation(GuardedCalcJob):
     """Delete the trajectories in the folders of jobs whose frames a reduction holds, with ``aiida-cse discard``.
 
     A file that the reduction does not name, by its size, its first step and its checksum, stays.

@@ -7,18 +7,19 @@ from typing import Any
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETUP_OUTPUT, emc_files
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.calculations.ports import forcefield_error, job_options, recipe_ports
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.schema import placed
 
 __all__ = ["EmcCalculation"]
 
 
-class EmcCalculation(CalcJob):
+class EmcCalculation(GuardedCalcJob):
     """Build an electrolyte with EMC; its front end EMC Setup writes the script that EMC runs."""
 
     @classmethod

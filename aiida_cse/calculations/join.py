@@ -8,18 +8,19 @@ from typing import Any, ClassVar
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.interface.assembly import place
 from aiida_cse.building.interface.verify import RESULT
 from aiida_cse.calculations.ports import job_options
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.files.system import System
 
 __all__ = ["JoinCalculation"]
 
 
-class JoinCalculation(CalcJob):
+class JoinCalculation(GuardedCalcJob):
     """Join both phases in one data file; a subclass defines the program and its input."""
 
     #: exit code for a program that ended without error but did not write the interface

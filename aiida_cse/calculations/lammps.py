@@ -12,6 +12,7 @@ from aiida_lammps.calculations.raw import LammpsRawCalculation
 
 from aiida_cse.calculations.ports import checked_by, remote_link, system_error
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.job.records import (
     COMPRESSED_LOG,
@@ -38,7 +39,7 @@ SETTINGS = {
 }
 
 
-class LammpsStageCalculation(LammpsRawCalculation):
+class LammpsStageCalculation(GuardedCalcJob, LammpsRawCalculation):  # type: ignore[misc]
     """Run the stages of a plan with LAMMPS, stop before the wall time and continue from a checkpoint."""
 
     #: raise this number when the same inputs give another script: AiiDA's cache compares only the inputs

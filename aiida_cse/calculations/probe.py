@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.interface.read_data import ARGUMENTS, FILES, append_files
 from aiida_cse.calculations.ports import checked_by, job_options
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.probe.runs import HELP, JOIN, ProbePlans
 from aiida_cse.lammps.probe.system import tiny_interface, tiny_phases
@@ -23,7 +24,7 @@ __all__ = ["ProbeCalculation"]
 _GAP = 2.5
 
 
-class ProbeCalculation(CalcJob):
+class ProbeCalculation(GuardedCalcJob):
     """Print the help of LAMMPS, then run each plan in a folder of its own, whatever becomes of the others."""
 
     #: raise this number when the same inputs give another examination

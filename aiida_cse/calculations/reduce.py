@@ -9,13 +9,14 @@ from typing import Any
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJobProcessSpec
 
 from aiida_cse.building.reduction import describe_system
 from aiida_cse.calculations.discard import discarded_by
 from aiida_cse.calculations.ports import checked_by, job_options, remote_link
 from aiida_cse.data.reduction import FILENAME, CseReductionData, checked_temperature
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.engine.workers import GuardedCalcJob
 from aiida_cse.lammps.job.script import IONS, TRAJECTORY
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
@@ -28,7 +29,7 @@ PREVIOUS = "previous.npz"
 CHECKSUMS = "checksums.txt"
 
 
-class ReduceCalculation(CalcJob):
+class ReduceCalculation(GuardedCalcJob):
     """Reduce trajectory segments, in order, to one mergeable state; only the state and the output are retrieved.
 
     The output shows the progress of a running job (``verdi calcjob outputcat``). The job is one process with as

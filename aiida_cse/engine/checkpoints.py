@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
 from aiida.engine import Process, ProcessState, Runner
-from aiida.engine.daemon.execmanager import kill_calculation
 from aiida.orm import CalcJobNode, ProcessNode
 from plumpy.exceptions import PersistenceError
 from plumpy.persistence import LoadSaveContext
 
-__all__ = ["CheckpointError", "awaited_children", "kill_orphan", "load_tree", "load_unfinished", "root_of"]
+from aiida_cse.engine.submission import end_job
 
-#: above the largest process ID of Linux (2^22): AiiDA finds no such process and retrieves the results
-_ENDED = str(2**22 + 1)
+__all__ = ["CheckpointError", "awaited_children", "kill_orphan", "load_tree", "load_unfinished", "root_of"]
 
 
 class CheckpointError(RuntimeError):
@@ -87,8 +83,6 @@ def load_process(node: ProcessNode, runner: Runner) -> Process:
     """
     assert runner.persister is not None
     assert node.pk is not None
-    if isinstance(node, CalcJobNode):
-        _find_started_job(node)
     try:
         bundle = runner.persister.load_checkpoint(node.pk)
         process = bundle.unbundle(LoadSaveContext(loop=runner.loop, runner=runner))
@@ -111,35 +105,9 @@ def kill_orphan(node: ProcessNode) -> None:
     for child in node.called:
         if not child.is_terminated:
             kill_orphan(child)
-    if isinstance(node, CalcJobNode) and node.get_job_id() is not None:
-        with node.get_authinfo().get_transport() as transport:
-            kill_calculation(node, transport)
+    if isinstance(node, CalcJobNode):
+        end_job(node)
     node.logger.report("killed: submitted in an interrupted step, which is repeated and submits a new process")
     node.set_process_status("Killed: its caller was interrupted and repeats the step")
     node.set_process_state(ProcessState.KILLED)
     _seal(node)
-
-
-def _find_started_job(node: CalcJobNode) -> None:
-    """Set the missing ID of a job on this machine, so that it is not started a second time in the same folder.
-
-    The submit script opens its output file first. If this file exists, the job was started by a Python that ended
-    before it stored the ID; the job is either still running or has ended.
-    """
-    computer, workdir = node.computer, node.get_remote_workdir()
-    if node.get_job_id() is not None or computer is None or workdir is None:
-        return
-    if (computer.transport_type, computer.scheduler_type) != ("core.local", "core.direct"):
-        return
-    if not (Path(workdir) / str(node.get_option("scheduler_stdout"))).is_file():
-        return
-    script = node.get_option("submit_script_filename")
-    for process in psutil.process_iter(["cmdline", "cwd"]):
-        cwd, command = process.info["cwd"], process.info["cmdline"] or []
-        if script in command and cwd is not None and Path(cwd) == Path(workdir).resolve():
-            job, state = str(process.pid), f"runs as process {process.pid}"
-            break
-    else:
-        job, state = _ENDED, "has ended"
-    node.set_job_id(job)
-    node.logger.report(f"started by a Python that ended before it stored the ID of the job; the job {state}")

@@ -16,6 +16,7 @@ __all__ = [
     "daemon_hint",
     "daemon_runs",
     "has_no_worker",
+    "is_unroutable",
     "slots_hint",
     "slots_in_use",
     "tasks_of_broker",
@@ -71,6 +72,14 @@ def has_no_worker(status: Mapping[str, Any], now: float) -> bool:
     if not status.get("connected") or not isinstance(written, (int, float)) or now - written > FRESH:
         return False
     return status.get("task_subscribers") == 0
+
+
+def is_unroutable(error: BaseException | None) -> bool:
+    """Return whether a broker says that no worker has the process to which a message was sent."""
+    from kiwipy import UnroutableError  # type: ignore[import-untyped]
+
+    # the communicator of ZeroMQ raises no class of its own
+    return isinstance(error, UnroutableError) or str(error).startswith(("Recipient not found", "No handler for"))
 
 
 def worker_slots() -> tuple[int, int] | None:

@@ -32,6 +32,7 @@ from aiida_cse.engine.locks import EMBEDDED, ENGINE_EXTRA, ProcessBusyError, is_
 from aiida_cse.engine.outline import refuse_other_outlines
 from aiida_cse.engine.pauses import pause_reason
 from aiida_cse.engine.stop_marks import unmark_stopped
+from aiida_cse.engine.submission import submit_once
 from aiida_cse.engine.terminal import log_without_tracebacks, stop_requests
 
 __all__ = [
@@ -367,6 +368,7 @@ def _run(
 ) -> ProcessNode:
     """Run ``session`` in an event loop of its own and close the loop afterwards."""
     wait_for_locks()
+    submit_once()
     runner, stop = _EmbeddedRunner(asyncio.new_event_loop()), asyncio.Event()
     try:
         with stop_requests(runner.loop, stop, on_second_interrupt):

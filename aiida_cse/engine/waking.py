@@ -17,11 +17,17 @@ from typing import Any, Literal
 
 from aiida.manage import get_config_option, get_manager
 from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder, WorkChainNode, load_node
-from kiwipy import UnroutableError  # type: ignore[import-untyped]
 from plumpy.futures import unwrap_kiwi_future
 
 from aiida_cse.engine.checkpoints import root_of
-from aiida_cse.engine.daemon import daemon_hint, slots_hint, slots_in_use, tasks_of_broker, worker_slots
+from aiida_cse.engine.daemon import (
+    daemon_hint,
+    is_unroutable,
+    slots_hint,
+    slots_in_use,
+    tasks_of_broker,
+    worker_slots,
+)
 from aiida_cse.engine.embedded import is_embedded
 from aiida_cse.engine.hints import aiida_cse, verdi
 from aiida_cse.engine.locks import running_python
@@ -179,10 +185,8 @@ def _place(node: ProcessNode) -> Literal["worker", "silent", "recent", "queued",
         return "worker"
     except (TimeoutError, concurrent.futures.TimeoutError):
         return "silent"
-    except UnroutableError:
-        pass
-    except Exception as error:  # the communicator of ZeroMQ raises no class of its own
-        if not str(error).startswith(("Recipient not found", "No handler for")):
+    except Exception as error:
+        if not is_unroutable(error):
             return "silent"
     if datetime.now(timezone.utc) - node.mtime < timedelta(seconds=_SETTLED):
         return "recent"

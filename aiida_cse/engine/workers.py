@@ -1,7 +1,7 @@
 """Patience of daemon workers: a process that meets trouble with its database is left and loaded again.
 
 The workers are aiida-core's own. There an exception within a step ends its process for good, also one that says
-nothing about the process, as that of a locked database. This module changes a worker that loads a WorkChain of
+nothing about the process, as that of a locked database. This module changes a worker that loads a process of
 this package: a step or a transport task that meets such trouble is left before AiiDA records an exception. Once
 the database can be written, the process continues from its checkpoint, as in the embedded engine. Only the process
 that met the trouble is left; the others of the worker may not have noticed.
@@ -13,24 +13,29 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+import traceback
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from types import MethodType
 from typing import Any
 
-from aiida.engine import CalcJob, Process, Runner, utils
+from aiida.engine import CalcJob, Process, ProcessState, Runner, utils
 from aiida.engine.exceptions import PastException
 from aiida.engine.processes.calcjobs.manager import JobsList
 from aiida.engine.processes.launcher import ProcessLauncher
 from aiida.engine.transports import TransportQueue
 from aiida.orm import CalcJobNode, ProcessNode, load_node
 from plumpy.exceptions import PersistenceError
+from plumpy.persistence import LoadSaveContext
 from plumpy.process_states import Interruption
 
 from aiida_cse.engine.checkpoints import kill_orphan, load_unfinished
+from aiida_cse.engine.claims import Claims
+from aiida_cse.engine.daemon import is_unroutable
 from aiida_cse.engine.database import Trouble, roll_back, trouble_of, wait_for_locks, write_error
+from aiida_cse.engine.submission import end_job, submit_once
 
-__all__ = ["guard_worker"]
+__all__ = ["GuardedCalcJob", "guard_worker"]
 
 #: interval between two polls of a child, or of a scheduler, while the database does not answer, s
 _POLL_AGAIN = 10.0
@@ -42,10 +47,10 @@ _ATTEMPT_TIME = 0.5
 _TIMES = 30
 #: time without trouble after which they are counted from zero again, s
 _QUIET = 600.0
-#: time that a worker has to end a process whose caller repeats its step, s
-_KILL_TIME = 120.0
-#: interval between two requests to end it, s
+#: interval between two requests to end a process whose caller repeats its step, s
 _KILL_AGAIN = 10.0
+#: interval between two attempts to claim a process that another worker has, s
+_CLAIM_AGAIN = 1.0
 
 _LOGGER = logging.getLogger("aiida.cse.engine")
 
@@ -65,6 +70,16 @@ def guard_worker(runner: Runner) -> None:
     wait_for_locks()
     runner.cse_guard = _Guard(runner)  # type: ignore[attr-defined]
     _change_aiida()
+    submit_once()
+
+
+class GuardedCalcJob(CalcJob):
+    """A CalcJob that outlasts trouble with the database, also on a worker that has loaded nothing else."""
+
+    def load_instance_state(self, saved_state: MutableMapping[str, Any], load_context: LoadSaveContext) -> None:
+        """Guard the worker and load a checkpoint."""
+        guard_worker(load_context.runner)
+        super().load_instance_state(saved_state, load_context)  # type: ignore[no-untyped-call]
 
 
 def _guard_of(process: Any) -> _Guard | None:
@@ -82,8 +97,8 @@ class _Guard:
     ----------
     steps
         The tasks that step the processes, by their PKs.
-    jobs
-        Numbers of jobs that a scheduler has taken and that could not be stored, by the PK of the process.
+    claims
+        The processes that this worker has and no other one takes.
     hopeless
         Processes that met trouble so often that AiiDA shall record it.
     """
@@ -91,7 +106,7 @@ class _Guard:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.steps: dict[int, asyncio.Task[None]] = {}
-        self.jobs: dict[int, str] = {}
+        self.claims = Claims()
         self._met: dict[int, BaseException] = {}
         self.hopeless: set[int] = set()
         self._turn = asyncio.Lock()
@@ -138,6 +153,7 @@ class _Guard:
             return
         enter_excepted, pid, left = first.on_except, first.node.pk, False
         assert pid is not None
+        self.claims.take(pid)
 
         def on_except(_: Process, exc_info: Any) -> None:
             nonlocal left
@@ -161,19 +177,22 @@ class _Guard:
         """Step a process to its end; after trouble it is loaded again from its checkpoint."""
         process: Process | None = first
         times = 0
-        while process is not None:
-            began = time.monotonic()
-            try:
-                await self._step_once(pid, process)
-                break
-            except (_LeftError, Exception) as error:
-                if (found := trouble_of(error)) is None:
-                    raise
-            process.close()
-            times = times + 1 if found.passes and time.monotonic() - began < _QUIET else 1
-            if times > _TIMES:
-                self.hopeless.add(pid)
-            process = await self._load(pid, found, times)
+        try:
+            while process is not None:
+                began = time.monotonic()
+                try:
+                    await self._step_once(pid, process)
+                    break
+                except (_LeftError, Exception) as error:
+                    if (found := trouble_of(error)) is None:
+                        raise
+                process.close()
+                times = times + 1 if found.passes and time.monotonic() - began < _QUIET else 1
+                if times > _TIMES:
+                    self.hopeless.add(pid)
+                process = await self._load(pid, found, times)
+        finally:
+            self.claims.release(pid)
         if process is not first:
             # the launcher of the worker reads the result from the process that it has loaded
             first._future = first.future() if process is None else process.future()
@@ -195,25 +214,47 @@ class _Guard:
         await task
 
     async def _load(self, pid: int, found: Trouble, times: int) -> Process | None:
-        """Load a process from its checkpoint when the trouble has ended; None if the process has ended itself."""
-        began = time.monotonic()
+        """Load a process from its checkpoint when the trouble has ended; None if the process has ended itself.
+
+        One that cannot be loaded ends as excepted, since its caller would wait for it for ever.
+        """
+        began, failure = time.monotonic(), None
         while True:
-            await self.outlast(pid, found, times)
             try:
+                await self.outlast(pid, found, times)
                 node = load_node(pid)
                 assert isinstance(node, ProcessNode)
+                if failure is not None:
+                    self._give_up(node, failure)
+                    return None
                 await self._end_orphans(node)
-                if isinstance(node, CalcJobNode) and pid in self.jobs and node.get_job_id() is None:
-                    node.set_job_id(self.jobs[pid])
                 if not node.is_sealed:
                     waited = time.monotonic() - began
                     node.logger.report(f"{found.words}: continued from the last checkpoint {waited:.0f} s later")
                 # last, since what fails after it would leave a process that answers
                 return load_unfinished(node, self.runner)
-            except Exception as error:  # a turn of this loop takes seconds at least
-                if (again := trouble_of(error)) is None:
+            except Exception as error:  # noqa: PERF203 # a turn of this loop takes seconds at least
+                if (again := trouble_of(error)) is not None:
+                    found, times = again, times + 1
+                elif failure is None:
+                    failure, times = error, 1
+                else:
                     raise
-                found, times = again, times + 1
+
+    def _give_up(self, node: ProcessNode, error: Exception) -> None:
+        """End a process that cannot be loaded, and tell its caller."""
+        if not node.is_terminated:
+            node.logger.error(f"it cannot continue after trouble with the database: {error}")
+            words = "".join(traceback.format_exception(error))
+            node.set_exception(words.rstrip())
+            node.set_process_status(None)
+            node.set_process_state(ProcessState.EXCEPTED)
+        if not node.is_sealed:
+            node.seal()
+        assert self.runner.communicator is not None
+        self.runner.communicator.broadcast_send(
+            None, sender=node.pk, subject=f"state_changed.waiting.{ProcessState.EXCEPTED.value}"
+        )
 
     async def outlast(self, pid: int, found: Trouble, times: int) -> None:
         """Wait until the database can be written again.
@@ -237,26 +278,49 @@ class _Guard:
     async def _end_orphans(self, node: ProcessNode) -> None:
         """End the children of a process that its checkpoint does not know: the repeated step submits new ones."""
         unfinished = [child for child in node.called if not child.is_terminated]
-        controller, persister = self.runner.controller, self.runner.persister
-        if not unfinished or controller is None or persister is None:
+        persister = self.runner.persister
+        if not unfinished or persister is None:
             return
         assert node.pk is not None
         awaited = {awaitable.pk for awaitable in persister.load_checkpoint(node.pk).get("_awaitables") or ()}
         for child in unfinished:
-            deadline = time.monotonic() + _KILL_TIME
-            while child.pk not in awaited and not child.is_terminated:
-                asked = controller.kill_process(child.pk, "its caller was interrupted and repeats the step")
-                # a worker that has it answers; a job ends with the next look of its worker
-                again = time.monotonic() + _KILL_AGAIN
-                while time.monotonic() < again and not child.is_terminated:
-                    if asked.done() and asked.exception() is not None:
-                        break
-                    await asyncio.sleep(_FIRST / 5)
-                else:
-                    if time.monotonic() < deadline:
-                        continue
-                if not child.is_terminated:
-                    kill_orphan(child)
+            if child.pk not in awaited:
+                await self._end(child)
+
+    async def _end(self, child: ProcessNode) -> None:
+        """End a process for which nobody waits: by the worker that has it, or here if none has it.
+
+        A worker may take as long as it likes to answer. That it does not have the process is known from the broker
+        and from the claim, which then keeps others from taking it.
+        """
+        assert child.pk is not None
+        assert self.runner.controller is not None
+        waits = False
+        while not child.is_terminated:
+            asked = self.runner.controller.kill_process(
+                child.pk, "its caller was interrupted and repeats the step"
+            )
+            # a job ends with the next look of its worker
+            again = time.monotonic() + _KILL_AGAIN
+            while time.monotonic() < again and not child.is_terminated:
+                await asyncio.sleep(_FIRST / 5)
+                if _is_nowhere(asked) and self.claims.take(child.pk):
+                    try:
+                        for grandchild in child.called:
+                            await self._end(grandchild)
+                        kill_orphan(child)
+                    finally:
+                        self.claims.release(child.pk)
+            if not waits and not child.is_terminated:
+                waits = True
+                _LOGGER.warning("process %d is to be repeated by its caller, which waits for its end", child.pk)
+        if isinstance(child, CalcJobNode) and child.is_killed and child.get_job_id() is None:
+            end_job(child)
+
+
+def _is_nowhere(asked: Any) -> bool:
+    """Return whether the broker has answered that nobody has the process that was asked."""
+    return bool(asked.done() and not asked.cancelled() and is_unroutable(asked.exception()))
 
 
 # -- changes of aiida-core -----------------------------------------------------------------------------------
@@ -277,7 +341,6 @@ def _change_aiida() -> None:
         setattr(owner, name, staticmethod(call) if is_static else call)
 
     change(Process, "load_instance_state", _load_and_guard)
-    change(CalcJobNode, "set_job_id", _store_or_keep)
     change(utils, "exponential_backoff_retry", _repeat_or_leave)
     change(ProcessLauncher, "_continue", _take_patiently)
     change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
@@ -291,17 +354,6 @@ def _load_and_guard(load: Any, process: Process, saved_state: Any, load_context:
     guard = vars(process.runner).get("cse_guard")
     if guard is not None:
         guard.guard(process)
-
-
-def _store_or_keep(store: Any, node: CalcJobNode, job_id: int | str) -> None:
-    """Store the number of a job; keep one that cannot be stored, so that the job is not submitted twice."""
-    try:
-        store(node, job_id)
-    except Exception:
-        guard = _guard_of(Process.current())
-        if guard is not None and node.pk is not None:
-            guard.jobs[node.pk] = str(job_id)
-        raise
 
 
 async def _repeat_or_leave(
@@ -334,18 +386,30 @@ async def _repeat_or_leave(
 async def _take_patiently(
     take: Any, launcher: Any, communicator: Any, pid: int, *arguments: Any, **settings: Any
 ) -> Any:
-    """Run a process that the broker has sent, also if the database does not answer when it is to be loaded."""
+    """Run a process that the broker has sent, also if the database does not answer when it is to be loaded.
+
+    One that another worker still has, as after a broker that lost its memory, is waited for.
+    """
     guard, times = vars(launcher._load_context.runner).get("cse_guard"), 0
-    while True:
-        try:
-            return await take(launcher, communicator, pid, *arguments, **settings)
-        except PastException:
-            raise  # it has ended, and its exception is on its node
-        except Exception as error:
-            if guard is None or (found := trouble_of(error)) is None:
-                raise
-            times += 1
-        await guard.outlast(pid, found, times)
+    found: Trouble | None = None
+    if guard is None or pid in guard.claims:
+        return await take(launcher, communicator, pid, *arguments, **settings)
+    while not guard.claims.take(pid):
+        await asyncio.sleep(_CLAIM_AGAIN)
+    try:
+        while True:
+            try:
+                if found is not None:
+                    await guard.outlast(pid, found, times)
+                return await take(launcher, communicator, pid, *arguments, **settings)
+            except PastException:  # noqa: PERF203 # a turn of this loop takes seconds at least
+                raise  # it has ended, and its exception is on its node
+            except Exception as error:
+                if (found := trouble_of(error)) is None:
+                    raise
+                times += 1
+    finally:
+        guard.claims.release(pid)
 
 
 def _record_or_leave(record: Any, node: ProcessNode, exception: BaseException, message: str) -> None:

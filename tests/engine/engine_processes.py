@@ -10,14 +10,15 @@ from typing import Any
 
 from aiida.common import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec, ToContext, append_, calcfunction
+from aiida.engine import CalcJobProcessSpec, ToContext, append_, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.orm import Int, Str
 
 from aiida_cse.engine.outline import VersionedWorkChain
+from aiida_cse.engine.workers import GuardedCalcJob
 
 
-class MarkCalculation(CalcJob):
+class MarkCalculation(GuardedCalcJob):
     """A job that appends a line to ``marks`` when it starts, sleeps, and appends another when it ends."""
 
     @classmethod

@@ -7,12 +7,10 @@ import os
 import sqlite3
 import subprocess
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiida.engine import ProcessState, Runner
-from aiida.engine.exceptions import PastException
 from aiida.manage import get_manager
 from aiida.orm import Computer, User, WorkChainNode
 from click.testing import CliRunner
@@ -120,12 +118,3 @@ def test_a_transport_that_could_not_be_made_does_not_stop_later_ones(
     assert loop.run_until_complete(request())
     assert not runner.transport._transport_requests
     runner.close()
-
-
-def test_a_process_that_the_database_has_ended_is_not_taken_again() -> None:
-    async def take(*_: Any) -> None:
-        raise PastException("no further SQL can be emitted within this transaction")
-
-    launcher = SimpleNamespace(_load_context=SimpleNamespace(runner=SimpleNamespace(cse_guard=object())))
-    with pytest.raises(PastException):
-        asyncio.run(workers._take_patiently(take, launcher, None, 1))
