@@ -21,6 +21,7 @@ from aiida_cse.calculations.ports import checked_by
 from aiida_cse.engine.outline import VersionedWorkChain
 from aiida_cse.engine.stop_marks import stopped_at
 from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.workchains.common.exit_status import failed_job
 from aiida_cse.workchains.common.ports import whole_number
 from aiida_cse.workchains.restart.lineage import (
     earlier_folders,
@@ -170,6 +171,10 @@ class LammpsBaseWorkChain(VersionedWorkChain, BaseRestartWorkChain):
             )
         else:
             exit_code = super().inspect_process()
+            if exit_code is not None and not last.is_finished:
+                exit_code = exit_code._replace(
+                    message=f"{(exit_code.message or '').rstrip('.')}: {failed_job(last)}"
+                )
         if self.ctx.is_finished or (exit_code is not None and exit_code.status != 0):
             jobs = {f"job_{number:04d}": job.outputs for number, job in enumerate(self.ctx.children, 1)}
             self.out(

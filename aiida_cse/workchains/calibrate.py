@@ -194,7 +194,7 @@ class CalibrateWorkChain(VersionedWorkChain):
         """Report a choice that failed; the others go on."""
         job = self.ctx.jobs[-1]
         if not job.is_finished_ok:
-            self.report(f"<{job.pk}> failed with [{job.exit_status}] {job.exit_message}")
+            self.report("<{pk}> failed with [{status}] {reason}".format(**failure(job)))
 
     def tabulate(self) -> None:
         """Store the table."""

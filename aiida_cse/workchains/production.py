@@ -282,11 +282,17 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.ctx.stashed = False
 
     def has_to_reduce(self) -> bool:
-        """Return whether the reduction does not yet cover the run: its end, and each of its jobs."""
+        """Return whether the reduction does not yet cover the run: its end, and each of its jobs.
+
+        Steps up to its end that were repeated after trajectories were deleted are compared once others follow.
+        """
         found = self.ctx.reduction
         if found is None or found.base.attributes.get("last_step") != self._plan().last_frame(self.ctx.step):
             return True
-        return not {job.uuid for job in self.ctx.jobs} <= set(self.ctx.reduced)
+        if {job.uuid for job in self.ctx.jobs} <= set(self.ctx.reduced):
+            return False
+        extended = self._basis()[0]
+        return extended is None or bool(extended.pk != found.pk)
 
     def reduce(self) -> dict[str, Any] | ExitCode:
         """Reduce the new part of the trajectory on its computer."""
@@ -392,7 +398,7 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             verdict = "equilibrated" if found["equilibrated"] else "not equilibrated"
             self.report(f"{place}: {verdict}, EC {found['ec']:.2f} (lower bound {found['ec_lower_bound']:.2f})")
         else:
-            self.report(f"{place}: no verdict, the analysis <{run.pk}> failed: {run.exit_message}")
+            self.report(f"{place}: no verdict, the analysis <{run.pk}> failed: {failure(run)['reason']}")
         self.ctx.verdicts.append(run.is_finished_ok and bool(run.outputs.equilibration["equilibrated"]))
         planned = self.ctx.earlier_looks + len(self.ctx.looks)
         self.ctx.decision = self._plan().stop.decide(self.ctx.verdicts, planned).value

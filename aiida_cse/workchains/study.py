@@ -381,7 +381,7 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, CrossingStudy):
             elif label in self.ctx.refused:
                 failed.append(f"{label}: {self.ctx.refused[label]}")
             elif not run.is_finished_ok:
-                ending = f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}"
+                ending = f"{label} " + "<{pk}> [{status}] {reason}".format(**failure(run))
                 (unfinished if ended_normally(run) else failed).append(ending)
         total = len(self.ctx.runs)
         if failed:

@@ -210,7 +210,7 @@ class ValidationWorkChain(KnownLandscapeWorkChain):
                 self.out("second_start.run" if label == FILLED else f"runs.{label}", results)
             # a run that has not equilibrated still has results to check
             if not all(name in results for name in CHECKED):
-                failed.append(f"{label} <{run.pk}> [{run.exit_status}] {run.exit_message}")
+                failed.append(f"{label} " + "<{pk}> [{status}] {reason}".format(**failure(run)))
         if not failed:
             return None
         return self.exit_codes.ERROR_VALIDATION_RUNS.format(

@@ -225,12 +225,16 @@ def test_an_unrecoverable_failure_keeps_the_code_of_the_job(chain: Chain, status
     assert list(chain.outputs["folders"]) == ["job_0001"]
 
 
-def test_an_excepted_job_ends_the_run(chain: Chain) -> None:
+def test_an_excepted_job_ends_the_run_with_its_cause(chain: Chain) -> None:
     job = job_node("cse.lammps", chain.process.inputs.lammps.code.computer)
     job.set_process_state("excepted")
+    job.set_exception("Traceback (most recent call last):\n  …\n\nOSError: the pipe is broken\n")
     chain.process.ctx.iteration, chain.process.ctx.children = 1, [job]
     answer = chain.process.inspect_process()
     assert answer.status == 301
+    assert answer.message == (
+        f"The sub process excepted: job <{job.pk}> failed with [excepted] OSError: the pipe is broken"
+    )
     assert list(chain.outputs["folders"]) == ["job_0001"]
 
 
