@@ -6,6 +6,7 @@ worker ends, however it ends. A worker that only is slow keeps it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -33,14 +34,17 @@ class Claims:
     def __contains__(self, pk: int) -> bool:
         return pk in self._held
 
-    def take(self, pk: int) -> bool:
-        """Claim a process and return whether it had been free; one that is held here already was not."""
+    def take(self, pk: int) -> bool | None:
+        """Claim a process and return whether it was free; None if the file system has no locks.
+
+        A process that is held here already is not free.
+        """
         if pk in self._held:
             return False
         try:
             fcntl.lockf(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, pk, os.SEEK_SET)
-        except OSError:  # held by another one, or a file system without locks: then nothing is known for sure
-            return False
+        except OSError as error:
+            return False if error.errno in (errno.EACCES, errno.EAGAIN) else None
         self._held.add(pk)
         return True
 

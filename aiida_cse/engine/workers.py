@@ -388,13 +388,16 @@ async def _take_patiently(
 ) -> Any:
     """Run a process that the broker has sent, also if the database does not answer when it is to be loaded.
 
-    One that another worker still has, as after a broker that lost its memory, is waited for.
+    One that another worker still has, as after a broker that lost its memory, is waited for. If it is this worker,
+    the message is a second one, which AiiDA drops as well.
     """
     guard, times = vars(launcher._load_context.runner).get("cse_guard"), 0
     found: Trouble | None = None
-    if guard is None or pid in guard.claims:
+    if guard is None:
         return await take(launcher, communicator, pid, *arguments, **settings)
-    while not guard.claims.take(pid):
+    if pid in guard.claims:
+        return False
+    while guard.claims.take(pid) is False:
         await asyncio.sleep(_CLAIM_AGAIN)
     try:
         while True:

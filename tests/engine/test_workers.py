@@ -138,13 +138,15 @@ def test_a_process_that_another_worker_has_is_taken_when_this_worker_has_ended(
     runner: Any, other_worker: Callable[[int], subprocess.Popen[str]]
 ) -> None:
     other, taken = other_worker(7), []
+    launcher: Any = SimpleNamespace(_load_context=SimpleNamespace(runner=runner))
 
     async def take(_: Any, __: Any, pid: int) -> None:
         taken.append(pid)
         assert pid in runner.cse_guard.claims
+        again = await workers._take_patiently(take, launcher, None, pid)
+        assert again is False, "a second message about it is dropped"
 
     async def run() -> None:
-        launcher = SimpleNamespace(_load_context=SimpleNamespace(runner=runner))
         taking = asyncio.ensure_future(workers._take_patiently(take, launcher, None, 7))
         await asyncio.sleep(0.2)
         assert taken == []
