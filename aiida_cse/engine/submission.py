@@ -22,7 +22,7 @@ __all__ = ["end_job", "submit_once"]
 
 #: time for which a second submission waits for the answer to one that was cut off, s; the worker waits with it
 _IN_FLIGHT = 20
-#: in one line, for any login shell; the direct scheduler answers from the background, so the pipe is read to its end
+#: in one line, for any login shell; the direct scheduler answers from the background: the pipe is read to its end
 _ONCE = (
     "n=0; while [ ! -s {answer} ] && [ -e {answer}.part ] && [ $n -lt {seconds} ]; do sleep 1; n=$((n+1)); done; "
     "[ -s {answer} ] || {{ set -o pipefail; ( {submit} ) | cat >{answer}.part && mv {answer}.part {answer}; }} "
