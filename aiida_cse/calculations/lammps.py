@@ -7,7 +7,6 @@ from typing import Any
 from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJobProcessSpec
 from aiida_lammps.calculations.raw import LammpsRawCalculation
 
 from aiida_cse.calculations.ports import checked_by, remote_link, system_error
@@ -39,14 +38,14 @@ SETTINGS = {
 }
 
 
-class LammpsStageCalculation(GuardedCalcJob, LammpsRawCalculation):  # type: ignore[misc]
+class LammpsStageCalculation(GuardedCalcJob, LammpsRawCalculation):
     """Run the stages of a plan with LAMMPS, stop before the wall time and continue from a checkpoint."""
 
     #: raise this number when the same inputs give another script: AiiDA's cache compares only the inputs
     CACHE_VERSION = 5
 
     @classmethod
-    def define(cls, spec: CalcJobProcessSpec) -> None:
+    def define(cls, spec: Any) -> None:
         """Define inputs, outputs and exit codes."""
         super().define(spec)
         spec.inputs["script"].required = False

@@ -79,7 +79,7 @@ class GuardedCalcJob(CalcJob):
     def load_instance_state(self, saved_state: MutableMapping[str, Any], load_context: LoadSaveContext) -> None:
         """Guard the worker and load a checkpoint."""
         guard_worker(load_context.runner)
-        super().load_instance_state(saved_state, load_context)  # type: ignore[no-untyped-call]
+        super().load_instance_state(saved_state, load_context)
 
 
 def _guard_of(process: Any) -> _Guard | None:

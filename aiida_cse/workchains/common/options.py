@@ -54,7 +54,8 @@ def checked_options(options: Any, code: orm.AbstractCode | None = None) -> dict[
     """
     if options is None:
         return {}
-    known = [str(key) for key in LammpsStageCalculation.spec().inputs["metadata"]["options"] if key not in _OWN]
+    ports: Any = LammpsStageCalculation.spec().inputs
+    known = [str(key) for key in ports["metadata"]["options"] if key not in _OWN]
     if not isinstance(options, Mapping):
         raise ValueError(f"options = {options!r}: must be a mapping with keys of: {', '.join(sorted(known))}")
     for key, value in options.items():
@@ -95,7 +96,8 @@ def _wrong(key: str, value: Any) -> str | None:
     if key == "mpirun_extra_params":
         words = isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value)
         return None if words and _is_text("".join(value)) else "must be a list of words; put numbers in quotes"
-    valid = LammpsStageCalculation.spec().inputs["metadata"]["options"][key].valid_type
+    ports: Any = LammpsStageCalculation.spec().inputs
+    valid = ports["metadata"]["options"][key].valid_type
     kinds = valid if isinstance(valid, tuple) else (valid,)
     if isinstance(value, str) and not _is_text(value):
         return "must be text without control characters, of lines that end with a line feed"
