@@ -218,7 +218,7 @@ class _Guard:
 
         One that cannot be loaded ends as excepted, since its caller would wait for it for ever.
         """
-        began, failure = time.monotonic(), None
+        began, failure, words = time.monotonic(), None, found.words
         while True:
             try:
                 await self.outlast(pid, found, times)
@@ -230,7 +230,7 @@ class _Guard:
                 await self._end_orphans(node)
                 if not node.is_sealed:
                     waited = time.monotonic() - began
-                    node.logger.report(f"{found.words}: continued from the last checkpoint {waited:.0f} s later")
+                    node.logger.report(f"{words}: continued from the last checkpoint {waited:.0f} s later")
                 # last, since what fails after it would leave a process that answers
                 return load_unfinished(node, self.runner)
             except Exception as error:  # noqa: PERF203 # a turn of this loop takes seconds at least

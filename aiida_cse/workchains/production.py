@@ -282,17 +282,11 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         self.ctx.stashed = False
 
     def has_to_reduce(self) -> bool:
-        """Return whether the reduction does not yet cover the run: its end, and each of its jobs.
-
-        Steps up to its end that were repeated after trajectories were deleted are compared once others follow.
-        """
+        """Return whether the reduction does not yet cover the run: its end, and each of its jobs."""
         found = self.ctx.reduction
         if found is None or found.base.attributes.get("last_step") != self._plan().last_frame(self.ctx.step):
             return True
-        if {job.uuid for job in self.ctx.jobs} <= set(self.ctx.reduced):
-            return False
-        extended = self._basis()[0]
-        return extended is None or bool(extended.pk != found.pk)
+        return not {job.uuid for job in self.ctx.jobs} <= set(self.ctx.reduced)
 
     def reduce(self) -> dict[str, Any] | ExitCode:
         """Reduce the new part of the trajectory on its computer."""

@@ -505,34 +505,6 @@ def test_a_reduction_of_dropped_jobs_that_ends_at_the_same_step_is_not_accepted(
     assert "previous" not in inputs
 
 
-def test_repeated_steps_are_not_reduced_alone_once_their_trajectories_are_deleted(
-    launch: Launch, localhost: orm.Computer
-) -> None:
-    """The run was reduced as a whole; then its second folder was lost, and it failed where that had ended."""
-    production = launch(stop=EQUILIBRATED, keep_trajectory="until-reduced")
-    production.ctx.looks = production.ctx.looks[1:]
-    first = segment(production, 1, localhost)
-    segment(production, 2, localhost)
-    inputs = reduced(production, localhost)
-    assert sorted(inputs["folders"]) == ["segment_0001", "segment_0002"]
-    reduction = production.ctx.reduction
-    folders = {f"folders__{label}": folder for label, folder in inputs["folders"].items()}
-    job_node("cse.discard", localhost, {**folders, "reduction": reduction}, exit_status=0)
-    again = segment(
-        production, 3, localhost, after=first, source="parent/restart.1000", first_step=1000, step=2000
-    )
-
-    previous = {"folder": again.outputs.remote_folder, "reduction": reduction, "looks": orm.List([])}
-    complete = launch(previous, stop=EQUILIBRATED, keep_trajectory="until-reduced", length_ps=4)
-    complete.gather_jobs()
-    assert not complete.has_to_reduce(), "no frame follows the reduction"
-    longer = launch(previous, stop=EQUILIBRATED, keep_trajectory="until-reduced")
-    segment(longer, 4, localhost, after=again, source="parent/restart.2000", step=3000)
-    inputs = reduced(longer, localhost)
-    assert paths(inputs["folders"]) == ["/scratch/3", "/scratch/4"], "and the repeated steps are compared"
-    assert inputs["previous"].uuid == reduction.uuid
-
-
 def test_an_analysis_that_broke_off_is_repeated(launch: Launch, localhost: orm.Computer) -> None:
     production = launch(stop=EQUILIBRATED)
     segment(production, 1, localhost)
