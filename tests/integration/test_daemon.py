@@ -413,9 +413,9 @@ def test_a_worker_outlasts_locks_that_are_longer_than_it_waits(profile: Profile,
     chain, *called = profile.processes(pk)
     reports = "".join(profile.call("verdi", "process", "report", process.pk) for process in (chain, *called))
     assert (chain.state, chain.exit_status) == ("finished", 0), reports
-    assert re.search(
-        r"the database is locked by process \d+ .*: continued from the last checkpoint \d+ s", reports
-    )
+    # a session that met the lock may be used once more before it is known
+    words = r"the database (is locked by process \d+ .*|failed in an earlier step)"
+    assert re.search(rf"{words}: continued from the last checkpoint \d+ s", reports), reports
     jobs = [process for process in called if process.label == "MarkCalculation"]
     assert [(job.state, job.exit_status) for job in jobs] == [("finished", 0)] * 2
     assert [marks.read_text().count(f"start a{number}") for number in (1, 2)] == [1, 1]
