@@ -45,7 +45,7 @@ def failure(process: orm.ProcessNode) -> dict[str, Any]:
     A process that broke off or was killed has no exit status: its state is given instead. The reason is then the
     first line of its exception, without the causes that Python prints before it, or its last process status.
     """
-    state = str(process.base.attributes.get(process.PROCESS_STATE_KEY))
+    state = str(process.base.attributes.get(process.PROCESS_STATE_KEY, "unknown"))
     status: Any = process.exit_status
     reason = process.exit_message
     if not reason and process.is_excepted:
