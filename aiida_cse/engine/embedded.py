@@ -34,6 +34,7 @@ from aiida_cse.engine.pauses import pause_reason
 from aiida_cse.engine.stop_marks import unmark_stopped
 from aiida_cse.engine.submission import submit_once
 from aiida_cse.engine.terminal import log_without_tracebacks, stop_requests
+from aiida_cse.engine.workers import look_again
 
 __all__ = [
     "InterruptedRunError",
@@ -369,6 +370,7 @@ def _run(
     """Run ``session`` in an event loop of its own and close the loop afterwards."""
     wait_for_locks()
     submit_once()
+    look_again()
     runner, stop = _EmbeddedRunner(asyncio.new_event_loop()), asyncio.Event()
     try:
         with stop_requests(runner.loop, stop, on_second_interrupt):

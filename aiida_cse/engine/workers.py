@@ -35,7 +35,7 @@ from aiida_cse.engine.daemon import is_unroutable
 from aiida_cse.engine.database import Trouble, roll_back, trouble_of, wait_for_locks, write_error
 from aiida_cse.engine.submission import end_job, submit_once
 
-__all__ = ["GuardedCalcJob", "guard_worker"]
+__all__ = ["GuardedCalcJob", "guard_worker", "look_again"]
 
 #: interval between two polls of a child, or of a scheduler, while the database does not answer, s
 _POLL_AGAIN = 10.0
@@ -329,23 +329,30 @@ def _is_nowhere(asked: Any) -> bool:
 @functools.cache
 def _change_aiida() -> None:
     """Let guarded workers leave what AiiDA would record of trouble, or repeat in a session that has failed."""
+    _change(Process, "load_instance_state", _load_and_guard)
+    _change(utils, "exponential_backoff_retry", _repeat_or_leave)
+    _change(ProcessLauncher, "_continue", _take_patiently)
+    _change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
+    look_again()
 
-    def change(owner: Any, name: str, changed: Callable[..., Any]) -> None:
-        original = getattr(owner, name)
 
-        @functools.wraps(original)
-        def call(*arguments: Any, **settings: Any) -> Any:
-            return changed(original, *arguments, **settings)
+@functools.cache
+def look_again() -> None:
+    """Let the looks at jobs go on after trouble with the database, in this Python, with or without workers."""
+    _change(JobsList, "_get_next_update_delay", _pause_or_wait)
+    _change(TransportQueue, "request_transport", _request_or_forget)
 
-        is_static = isinstance(vars(owner)[name], staticmethod)
-        setattr(owner, name, staticmethod(call) if is_static else call)
 
-    change(Process, "load_instance_state", _load_and_guard)
-    change(utils, "exponential_backoff_retry", _repeat_or_leave)
-    change(ProcessLauncher, "_continue", _take_patiently)
-    change(ProcessLauncher, "handle_continue_exception", _record_or_leave)
-    change(JobsList, "_get_next_update_delay", _pause_or_wait)
-    change(TransportQueue, "request_transport", _request_or_forget)
+def _change(owner: Any, name: str, changed: Callable[..., Any]) -> None:
+    """Replace a function of AiiDA by one that gets the original as its first argument."""
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def call(*arguments: Any, **settings: Any) -> Any:
+        return changed(original, *arguments, **settings)
+
+    is_static = isinstance(vars(owner)[name], staticmethod)
+    setattr(owner, name, staticmethod(call) if is_static else call)
 
 
 def _load_and_guard(load: Any, process: Process, saved_state: Any, load_context: Any) -> None:
