@@ -163,15 +163,14 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
         assert documented.mismatches(values_of(crossing.outputs[documented.name])) == []
 
 
-def test_a_sharp_top_gets_more_windows_and_more_rounds(
+def test_a_sharp_top_gets_more_windows(
     crossing: Any, aiida_localhost: orm.Computer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the springs of the plan are too weak to hold an ion there
     monkeypatch.setattr("tests.workchains.test_crossing.HEIGHT", 16_000.0)
     crossing.tag_ions()
     first = list(crossing.ctx.times)
-    for _ in range(3):
-        assert crossing.has_rounds(), "the plan has two rounds"
+    while crossing.has_rounds():  # those of the plan, and more if the first new windows leave gaps
         done(crossing, aiida_localhost, crossing.run_round())
         crossing.inspect_round()
         crossing.estimate_profile()
