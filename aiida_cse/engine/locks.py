@@ -1,7 +1,12 @@
-"""A lock for each embedded run, held by one Python at a time and released by the kernel when it ends."""
+"""Who runs a process: a lock for each embedded run, and the claims of daemon workers.
+
+One Python at a time holds a lock or a claim. The kernel releases it when that Python ends, however it ends, and
+not while it is only slow.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -14,12 +19,14 @@ from pathlib import Path
 from typing import TextIO
 
 import psutil  # type: ignore[import-untyped]
+from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 from aiida.orm import ProcessNode
 
 __all__ = [
     "EMBEDDED",
     "ENGINE_EXTRA",
+    "Claims",
     "ProcessBusyError",
     "RunningPython",
     "is_held",
@@ -161,3 +168,43 @@ def running_python(node: ProcessNode) -> RunningPython | None:
                 return RunningPython(node, int(found[1]), found[2])
         time.sleep(_LOOK)  # it has just started, or just ended
     return None
+
+
+class Claims:
+    """The processes that this worker has claimed; there is one instance for the daemon of a profile.
+
+    A claim is a lock on one byte of a file, at the PK of the process, so that who has it is known for sure and
+    without a message. POSIX drops all locks of a Python on a file when it closes any of its
+    descriptors for it.
+    """
+
+    def __init__(self) -> None:
+        profile = get_manager().get_profile()
+        assert profile is not None
+        path = Path(get_config().dirpath) / "daemon" / f"claims-{profile.uuid}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab")
+        self._held: set[int] = set()
+
+    def __contains__(self, pk: int) -> bool:
+        return pk in self._held
+
+    def take(self, pk: int) -> bool | None:
+        """Claim a process and return whether it was free; None if the file system has no locks.
+
+        A process that is held here already is not free.
+        """
+        if pk in self._held:
+            return False
+        try:
+            fcntl.lockf(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, pk, os.SEEK_SET)
+        except OSError as error:
+            return False if error.errno in (errno.EACCES, errno.EAGAIN) else None
+        self._held.add(pk)
+        return True
+
+    def release(self, pk: int) -> None:
+        """Give a process back, if it is held here."""
+        if pk in self._held:
+            self._held.discard(pk)
+            fcntl.lockf(self._stream, fcntl.LOCK_UN, 1, pk, os.SEEK_SET)

@@ -30,9 +30,9 @@ from plumpy.persistence import LoadSaveContext
 from plumpy.process_states import Interruption
 
 from aiida_cse.engine.checkpoints import kill_orphan, load_unfinished
-from aiida_cse.engine.claims import Claims
 from aiida_cse.engine.daemon import is_unroutable
 from aiida_cse.engine.database import Trouble, roll_back, trouble_of, wait_for_locks, write_error
+from aiida_cse.engine.locks import Claims
 from aiida_cse.engine.submission import end_job, submit_once
 
 __all__ = ["GuardedCalcJob", "guard_worker", "look_again"]

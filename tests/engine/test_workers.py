@@ -23,8 +23,8 @@ from kiwipy import LocalCommunicator
 
 from aiida_cse.engine import submission, workers
 from aiida_cse.engine.checkpoints import CheckpointError
-from aiida_cse.engine.claims import Claims
 from aiida_cse.engine.database import Trouble
+from aiida_cse.engine.locks import Claims
 from aiida_cse.engine.submission import end_job, submit_once
 from aiida_cse.engine.workers import guard_worker
 

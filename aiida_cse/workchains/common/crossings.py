@@ -11,10 +11,9 @@ from aiida.orm import to_aiida_type
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.outline import VersionedWorkChain
-from aiida_cse.schema import nearest
 from aiida_cse.workchains.common.builders import Codes, base_inputs
 from aiida_cse.workchains.common.exit_status import ended_normally, failure
-from aiida_cse.workchains.common.ports import SEEDS, validate_temperatures
+from aiida_cse.workchains.common.ports import SEEDS, some_of, validate_temperatures
 from aiida_cse.workchains.common.protocol import split_overrides
 from aiida_cse.workchains.common.starts import temperature_label
 from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems, places_from
@@ -57,7 +56,7 @@ class CrossingStudy(VersionedWorkChain):
             "crossing.sides",
             valid_type=orm.List,
             serializer=to_aiida_type,
-            validator=_validate_sides,
+            validator=some_of("sides", "side", *SIDES),
             help="Sides of the slab at which a crossing is measured.",
         )
         spec.output_namespace(
@@ -191,14 +190,3 @@ def crossings_failed(count: int, total: int) -> str:
     else:
         words = f"{count} of {total} crossings failed"
     return f"{words}, the runs are complete"
-
-
-def _validate_sides(value: orm.List, _: Any) -> str | None:
-    """Return the error of a list of sides, or None."""
-    sides = value.get_list()
-    for side in sides:
-        if side not in SIDES:
-            return f"sides = {sides!r}: {side!r} is no side; {nearest(str(side), SIDES)}"
-    if not sides or len(set(sides)) < len(sides):
-        return f"sides = {sides!r}: give {' or '.join(SIDES)} or both, each once"
-    return None

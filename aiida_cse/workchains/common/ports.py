@@ -17,6 +17,7 @@ __all__ = [
     "SEEDS",
     "one_of",
     "positive",
+    "some_of",
     "validate_neutral",
     "validate_seed",
     "validate_temperature",
@@ -64,6 +65,21 @@ def one_of(name: str, *known: str) -> Validator:
 
     def validate(value: orm.Str, _: Any) -> str | None:
         return None if value.value in known else f"{name} = '{value.value}': {nearest(value.value, known)}"
+
+    return validate
+
+
+def some_of(name: str, noun: str, *known: str) -> Validator:
+    """Return a validator of the input ``name``, a list of words that are each a ``noun``, one of ``known``."""
+
+    def validate(value: orm.List, _: Any) -> str | None:
+        words = value.get_list()
+        for word in words:
+            if word not in known:
+                return f"{name} = {words!r}: {word!r} is no {noun}; {nearest(str(word), known)}"
+        if not words or len(set(words)) < len(words):
+            return f"{name} = {words!r}: give one or more of {', '.join(known)}, each once"
+        return None
 
     return validate
 

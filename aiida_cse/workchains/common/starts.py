@@ -13,7 +13,7 @@ from aiida import orm
 from aiida.orm import to_aiida_type
 
 from aiida_cse.schema import nearest
-from aiida_cse.workchains.common.ports import MOST_EXCESS
+from aiida_cse.workchains.common.ports import MOST_EXCESS, some_of
 
 __all__ = [
     "AS_BUILT",
@@ -83,7 +83,7 @@ def start_ports(spec: Any) -> None:
         valid_type=orm.List,
         serializer=to_aiida_type,
         default=lambda: orm.List([AS_BUILT]),
-        validator=_validate_starts,
+        validator=some_of("starts", "start", *STARTS),
         help="Initial states of the slab: as-built, filled with ions of the salt, emptied.",
     )
     spec.input(
@@ -94,17 +94,6 @@ def start_ports(spec: Any) -> None:
         validator=_validate_start_excess,
         help="Initial excess of ions in the slab, filled > 0 and emptied < 0; by default from the salt.",
     )
-
-
-def _validate_starts(value: orm.List, _: Any) -> str | None:
-    """Return the error of a list of starts, or None."""
-    starts = value.get_list()
-    for start in starts:
-        if start not in STARTS:
-            return f"starts = {starts!r}: {start!r} is no start; {nearest(str(start), STARTS)}"
-    if not starts or len(set(starts)) < len(starts):
-        return f"starts = {starts!r}: give one or more of {', '.join(STARTS)}, each once"
-    return None
 
 
 def _validate_start_excess(value: orm.Dict, _: Any) -> str | None:
