@@ -115,7 +115,7 @@ def tag_ions(systems: Mapping[str, System], passage: Passage, number: int, seed:
     number
         Number of ladders.
     seed
-        Seed of the choice and of the velocities.
+        Seed of the choice and of the velocities, which are others on the other side.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def tag_ions(systems: Mapping[str, System], passage: Passage, number: int, seed:
         A system has no cation in the electrolyte on this side.
     """
     arguments.count("number", number, least=1)
-    names = list(systems)
+    names, other = list(systems), int(passage.side == "right")
     found: dict[str, list[Ladder]] = {}
     for order, name in enumerate(names):
         system = systems[name]
@@ -149,7 +149,7 @@ def tag_ions(systems: Mapping[str, System], passage: Passage, number: int, seed:
                 coordinate={"atom": int(ions[index]) + 1, "reference": reference, "zero": slab.midplane_offset},
                 inside={"types": info.type_numbers(species=cation), **counted},
                 start=float(z[index]),
-                seed=(seed * _SEED_FACTOR + place * _LADDER_FACTOR) % _LARGEST_SEED + 1,
+                seed=(seed * _SEED_FACTOR + (2 * place + other) * _LADDER_FACTOR) % _LARGEST_SEED + 1,
             )
             found[name].append(ladder)
     return found

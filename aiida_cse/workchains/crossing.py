@@ -124,7 +124,8 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         spec.exit_code(
             377,
             "ERROR_NO_SURFACE",
-            message="F(z) is in the output crossing_profile, but has {reason}. Launch it again: {again}",
+            message="F(z) is in the output crossing_profile, but has {reason}. Look at it (aiida-cse plot {pk} "
+            "crossing) and launch it again: {again}",
         )
         spec.exit_code(
             378,
@@ -402,7 +403,8 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             f"aiida-cse launch crossing {systems} --temperature {self.inputs.temperature.value:g} "
             f"--side {self.inputs.side.value} --overrides FILE"
         )
-        return code.format(**{key: str(one).rstrip(".") for key, one in said.items()}, again=again)
+        words = {key: str(one).rstrip(".") for key, one in said.items()}
+        return code.format(**words, pk=self.node.pk, again=again)
 
     def _ladder_nodes(self) -> dict[str, Any]:
         """Return by ladder its system and for each round the plan and the tables of the jobs that make it up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.landscape.model import draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.system import landscape_system
+from aiida_cse.physics.crossing.umbrella import SEVERAL
 from aiida_cse.reduction.layers import SURFACE_OFFSETS
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.availability import local_work_folder
@@ -298,12 +299,7 @@ def _crossings_of_study(builder: Any, built: InterfaceForecast) -> tuple[tuple[P
         except ValueError as error:
             return (), {"refusals": (f"crossing.plan.{error}",)}
         parts += _ladders(f"crossing {label} ", plan, passage, kelvin, builder.crossing.base, built.atoms)
-    total = sum(part.picoseconds for part in parts) / 1000
-    said = (
-        f"{len(waiting)} crossings of {plan.ladders} ladders: {plan.rounds} rounds at most, {total:.3g} ns in all;"
-        f" each ends once F is known to {plan.error_kT:g} k_BT"
-    )
-    return tuple(parts), {"notes": (said,)}
+    return tuple(parts), {"notes": tuple(_said_of_crossings(plan, len(waiting), parts))}
 
 
 def _starts(builder: Any, recipe: Recipe, built: InterfaceForecast) -> tuple[list[str], list[str]]:
@@ -409,13 +405,31 @@ def _of_crossing(builder: Any) -> Forecast:
     passage = passage_of(info, plan, builder.side.value)
     parts = _ladders("", plan, passage, kelvin, builder.base, info.natoms)
     found = _of_system("crossing", systems[0], (parts,))
-    total = plan.ladders * parts[0].picoseconds / 1000
-    most = f"{plan.rounds} rounds at most, {total:.3g} ns in all"
-    said = (
-        f"{most}, and {MORE_ROUNDS} more where windows overlap too little; it ends once F is known to "
-        f"{plan.error_kT:g} k_BT"
+    return replace(found, notes=tuple(_said_of_crossings(plan, 1, parts)))
+
+
+#: κ for which the precision of Γ is forecast, about that which Kozdra et al., PCCP 27, 24918 (2025), fit
+_KAPPA = 0.05
+
+
+def _said_of_crossings(plan: CrossingPlan, number: int, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield what is worth knowing of ``number`` crossings: length, precision, and when they are right.
+
+    Γ = κ k_TST, so the squares of the relative errors add: that of F in k_BT, and 1 over the number of reactive
+    trajectories.
+    """
+    total, shots = sum(part.picoseconds for part in parts) / 1000, plan.ladders * plan.structures * plan.starts
+    crossings = "a crossing" if number == 1 else f"{number} crossings"
+    yield (
+        f"{crossings} of {plan.ladders} ladders: {plan.rounds} rounds at most, {total:.3g} ns in all, and up to "
+        f"{MORE_ROUNDS} more where windows overlap too little; it ends once F is known to {plan.error_kT:g} k_BT"
     )
-    return replace(found, notes=(said,))
+    factor = math.exp(math.sqrt(plan.error_kT**2 + 1 / (_KAPPA * shots)))
+    relaxation = plan.window_ps / SEVERAL
+    yield (
+        f"then Γ is known to a factor of {factor:.3g} (one standard error, at κ = {_KAPPA:g}, from {shots:,} "
+        f"trajectories), if the ion's surroundings relax within {relaxation:.3g} ps; else take a longer window_ps"
+    )
 
 
 def _ladders(

@@ -30,7 +30,7 @@ from aiida_cse.physics.crossing.reactive_flux import (
     transmission,
     transmission_in_time,
 )
-from aiida_cse.physics.crossing.umbrella import UmbrellaProfile, umbrella_profile
+from aiida_cse.physics.crossing.umbrella import SEVERAL, UmbrellaProfile, umbrella_profile
 from aiida_cse.physics.kinetics.resistance import interfacial_resistance
 from aiida_cse.physics.kinetics.transition_state import joule_from_kelvin, vibrational_frequency
 from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
@@ -397,7 +397,7 @@ def _warnings(
                 "structures are reactive; an interval takes 5, from more than one of at least 4 structures"
             )
     shortest = float(np.min(found["window_ps"])) / max(len(found["ladders_K"]), 1)
-    if found["correlation_ps"] * 5 > shortest:
+    if found["correlation_ps"] * SEVERAL > shortest:
         said.append(
             f"the slowest correlation time seen, {found['correlation_ps']:.2g} ps, is not short against the "
             f"{shortest:.3g} ps of a window in a ladder: F may be off by more than its interval"
