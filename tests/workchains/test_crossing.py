@@ -11,11 +11,13 @@ from aiida.plugins import WorkflowFactory
 
 import aiida_cse.calculations.functions.crossing as calculations
 from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.building.passage import passage_of, tag_ions
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL
+from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL, CrossingPlan, Side
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.report.processes import values_of
 from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.forecast import forecast
 from tests.nodes import finish, interface, job_node, returns
 from tests.reduction.synthetic import HALF
 from tests.workchains.conftest import Make
@@ -277,3 +279,32 @@ def test_a_plan_that_does_not_fit_is_refused(make: Make, codes: Codes, plan: dic
                 overrides={"plan": PLAN | plan},
             )
         )
+
+
+def test_the_ladders_of_both_sides_begin_with_other_velocities() -> None:
+    system = interface()
+    ions = np.flatnonzero(system.data.types == 3)
+    positions = np.zeros((system.data.natoms, 3))
+    positions[ions[:2], 2] = (-HALF - 6, HALF + 6)
+    system.data.set_unwrapped(positions)
+    plan = CrossingPlan.model_validate(PLAN)
+    sides: tuple[Side, Side] = ("left", "right")
+    ladders = [
+        ladder
+        for side in sides
+        for ladder in tag_ions({"a": system}, passage_of(system.info, plan, side), 4, 3)["a"]
+    ]
+    assert len({ladder.seed for ladder in ladders}) == 8
+
+
+def test_the_forecast_tells_precision_and_condition(codes: Codes) -> None:
+    chain: Any = WorkflowFactory("cse.crossing")
+    recipe = {"seeds": {"velocities": 3}}
+    builder = chain.get_builder_from_protocol(
+        codes, CseSystemData(interface()), KELVIN, "left", recipe, overrides={"plan": PLAN}
+    )
+    said = " ".join(forecast(builder).notes)
+    # ln Γ: 1.0 from F, and 1/√16 from 0.05 × 320 reactive trajectories
+    assert f"Γ is known to a factor of {np.exp(np.hypot(1.0, 0.25)):.3g} " in said
+    assert "from 320 trajectories" in said
+    assert "relax within 2 ps" in said
