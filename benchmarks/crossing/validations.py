@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from aiida import load_profile, orm
+from aiida import orm
 
 from aiida_cse.cli.site.environment import ensure_environment
 from aiida_cse.engine.embedded import run_embedded
@@ -88,7 +88,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crossing.validations", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs=2, default=[4, 13], metavar=("FIRST", "LAST"))
     first, last = parser.parse_args(arguments).seeds
-    load_profile()
     names = ("κ in", "κ out", "Γ in", "Γ out")
     print(f"{'seed':>6} {'F holds, %':>11}" + "".join(f"{name:>10}" for name in names))
     found = []
