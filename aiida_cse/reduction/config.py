@@ -413,7 +413,7 @@ class ReductionConfig(FrozenModel):
         atoms = Counter(self.atom_types)
         ions = max(sum(atoms[one] for one in set(species.types)) for species in self.ions.values())
         largest = math.isqrt((2**63 - 1) // (origins * ions)) // 2
-        return min(largest, 2**30) / GRID
+        return min(largest, 2**30 - 1) / GRID
 
     @model_validator(mode="after")
     def _check_table(self) -> Self:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from aiida_cse.reduction.config import GRID, ReductionConfig
 from aiida_cse.reduction.kernels.displacements import (
+    FRAMES_AT_ONCE,
     Following,
     PairSums,
     Ring,
@@ -209,7 +210,7 @@ class DisplacementPass:
         self._first = -(-start // self._stride) * self._stride
         # if a lag is longer than the run, all samples are kept
         self._longest = min(max(config.lag_samples, default=0), frames // self._stride + 1)
-        rows, ions = self._longest + 1, len(layout.ion_starts) - 1
+        rows, ions = self._longest + FRAMES_AT_ONCE, len(layout.ion_starts) - 1
         self.following = Following(
             lags=np.array(config.lag_samples, dtype=np.int64),
             grid=float(GRID),
@@ -223,7 +224,7 @@ class DisplacementPass:
                 positions=np.zeros((rows, 3, ions), np.int32),
                 layers=np.zeros((rows, ions), np.int16),
                 blocks=np.zeros(rows, np.int64),
-                head=np.zeros((rows - 1, 3, ions), np.int32),
+                head=np.zeros((self._longest, 3, ions), np.int32),
             ),
             pending=no_pairs(len(config.lag_samples), ions),
             to=PairSums(displacements.counts, displacements.sums, displacements.squares),
@@ -271,7 +272,7 @@ class DisplacementPass:
         count = min(done, self._longest)
         rows = np.arange(done - count, done)
         numbers = self._first + self._stride * rows.astype(np.int64)
-        slots = rows % (self._longest + 1)
+        slots = rows % len(ring.positions)
         self._to.head = ring.head[:count]
         self._to.tail = Samples(numbers, ring.positions[slots], ring.layers[slots])
 

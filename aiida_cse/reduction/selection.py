@@ -71,6 +71,7 @@ class Selection:
             ion_weights=masses[flat] / np.repeat(np.add.reduceat(masses[flat], starts[:-1]), sizes),
             ion_rows=ion_rows.astype(np.int32),
             species_starts=np.concatenate([[0], np.cumsum(numbers)]).astype(np.int32),
+            sizes=np.array([_common_size(*group) for group in groups], np.int32),
             single=np.array([species.point == "atom" for species in config.ions.values()]),
             bounds=bounds,
             class_of_bin=class_of_bin,
@@ -96,6 +97,12 @@ def _ions(
     order = np.argsort(molecules, kind="stable")
     _, sizes = np.unique(molecules, return_counts=True)
     return atoms[order], sizes
+
+
+def _common_size(atoms: NDArray[np.int64], sizes: NDArray[np.int64]) -> int:
+    """Return the size of all ions of a species if it is the same and they follow each other, else 0."""
+    same = (np.diff(atoms) == 1).all() and (sizes == sizes[0]).all()
+    return int(sizes[0]) if same else 0
 
 
 def _counted(

@@ -31,15 +31,15 @@ __all__ = ["stream"]
 _CHUNK_BYTES = 2**22
 #: bytes per chunk of the compiled loop, and bytes that it reads before it counts them: more than that leaves the
 #: cache before it is counted
-_DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**24, 2**20
+_DIRECT_CHUNK_BYTES, _DIRECT_BYTES = 2**26, 2**20
 #: largest number of frames per chunk
 _CHUNK_FRAMES = 4096
 #: events that are held at once, besides those of one frame
 _EVENTS = 4096
 #: moves are watched at least so many times in a pass, if there are as many displacement frames
 _LEAST_WATCHED = 256
-#: frames whose watched atoms are held at once, and a number of frames that no file has
-_WATCHED, _NEVER = 64, 2**40
+#: number of frames that no file has
+_NEVER = 2**40
 
 
 def stream(
@@ -99,8 +99,7 @@ class _Pass:
         if self._stride is not None:
             often = plan.frames // self._stride // _LEAST_WATCHED
             self._watch_stride = max(1, min(WATCH_FRAMES // self._stride, often))
-        atoms, kept = checks.tracers.atoms, _WATCHED if self._stride is not None else 1
-        layout = selection.layout
+        layout, atoms = selection.layout, checks.tracers.atoms
         followed = np.unique(np.concatenate([layout.framework, layout.ion_atoms, checks.links.ravel(), atoms]))
         ends = np.flatnonzero(np.diff(followed) > 1)
         #: (R, 2) ranges of the atoms whose x and y are needed
@@ -116,13 +115,9 @@ class _Pass:
             following=self._displacements.following,
             watched=Watched(
                 every=self._watch_stride * self._stride if self._stride is not None else _NEVER,
-                atoms=atoms,
                 links=checks.links if self._stride is not None else checks.links[:0],
                 axes=np.array(checks.linked_axes, np.int64),
-                found=np.zeros(1, np.int64),
-                table=np.empty((kept, 3 * len(atoms)), np.float32),
-                boxes=np.empty((kept, 3)),
-                numbers=np.empty(kept, np.int64),
+                moves=self._watch.found,
             ),
             events=np.zeros((_EVENTS + memory.last_labels.size, 5), dtype=np.int64),
         )
@@ -138,17 +133,10 @@ class _Pass:
         source, done, how = file.source(_DIRECT_BYTES, self._stride or 0, self._followed), 0, USUAL
         if source is None:
             return 0
-        watched = self._counted.watched
         while how == USUAL and done < count:
             first, number = segment.first + offset + done, segment.start + offset + done
             counted, found, how = sweep_file(source, first, count - done, number, self._counted)
             self._keep_events(found)
-            if watched.found[0]:
-                kept, columns = int(watched.found[0]), len(watched.atoms)
-                numbers, boxes = watched.numbers[:kept], watched.boxes[:kept]
-                columns_of = (0, columns, 2 * columns)
-                self._watch.add(watched.table, columns_of, range(kept), numbers, boxes, tracers_alone=True)
-                watched.found[0] = 0
             done += counted
         if how == NOT_FINITE:
             self._refuse_infinite(segment, offset + done)

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EDGE", "compiled", "copy", "fraction", "uncounted", "weighted_sum", "weighted_sums"]
+__all__ = ["EDGE", "compiled", "copy", "fraction", "gather", "uncounted", "weighted_sum", "weighted_sums"]
 
 #: Å by which every position is moved up before it is placed in a bin or region: far above the rounding of the
 #: slab's centre and of a periodic image (1e−12 Å), so that a position on an edge is counted above it wherever the
@@ -75,8 +75,15 @@ def weighted_sums(
     atoms: NDArray[np.int32],
     weights: NDArray[np.float64],
     sums: NDArray[np.float64],
+    size: int,
 ) -> None:
-    """Write the sums of :func:`weighted_sum` over ``atoms[starts[i]:starts[i + 1]]``, without a call for each."""
+    """Write the sums of :func:`weighted_sum` over ``atoms[starts[i]:starts[i + 1]]``, without a call for each.
+
+    If ``size`` is not 0, each sum is over so many atoms, and all of them follow each other.
+    """
+    if size > 0:
+        _sums_of_run(values[atoms[starts[0]] :], weights[starts[0] :], size, sums)
+        return
     for number in range(sums.shape[0]):
         first, stop = np.uint64(starts[number]), np.uint64(starts[number + 1])
         whole = first + (stop - first) // np.uint64(4) * np.uint64(4)
@@ -92,10 +99,36 @@ def weighted_sums(
 
 
 @uncounted
+def _sums_of_run(
+    values: NDArray[np.float32], weights: NDArray[np.float64], size: int, sums: NDArray[np.float64]
+) -> None:
+    """Write the sums of :func:`weighted_sum` over ``size`` values each that follow each other."""
+    for number in range(sums.shape[0]):
+        first = np.uint64(number * size)
+        stop, whole = first + np.uint64(size), first + np.uint64(size // 4 * 4)
+        a = b = c = d = 0.0
+        for k in range(first, whole, np.uint64(4)):
+            a += weights[k] * values[k]
+            b += weights[k + np.uint64(1)] * values[k + np.uint64(1)]
+            c += weights[k + np.uint64(2)] * values[k + np.uint64(2)]
+            d += weights[k + np.uint64(3)] * values[k + np.uint64(3)]
+        for k in range(whole, stop):
+            a += weights[k] * values[k]
+        sums[number] = (a + b) + (c + d)
+
+
+@uncounted
 def copy(values: NDArray[np.generic], to: NDArray[np.generic]) -> None:
     """Copy an array (N,) in vector registers, which the assignment of a slice does not use."""
     for k in range(values.shape[0]):
         to[k] = values[k]
+
+
+@uncounted
+def gather(values: NDArray[np.generic], atoms: NDArray[np.int32], gathered: NDArray[np.generic]) -> None:
+    """Write the values of the atoms to ``gathered``."""
+    for k in range(atoms.shape[0]):
+        gathered[k] = values[np.uint32(atoms[k])]
 
 
 @uncounted

@@ -15,42 +15,35 @@ from aiida_cse.reduction.kernels.compiled import compiled, uncounted
 from aiida_cse.reduction.kernels.displacements import Following, follow_samples
 from aiida_cse.reduction.kernels.exchange import count_streams, sweep
 from aiida_cse.reduction.kernels.layout import Cadence, Chunk, Layout, Memory, StreamSums, Sums
+from aiida_cse.reduction.kernels.moves import Moves, add_frame
 from aiida_cse.reduction.kernels.shape import Shape, find_torn, inspect
 from aiida_cse.reduction.readers.base import Source
 from aiida_cse.reduction.readers.dcd import CELL_BYTES, check_records, read_bytes
 
 __all__ = ["FAR", "NOT_FINITE", "UNUSUAL", "USUAL", "Counted", "Watched", "sweep_file"]
 
-#: how the loop ends: after all frames or full buffers, at frames that need a closer look, at a coordinate that is
+#: how the loop ends: after all frames or a full buffer, at frames that need a closer look, at a coordinate that is
 #: not finite, or at an ion that is too far from the slab
 USUAL, UNUSUAL, NOT_FINITE, FAR = 0, 1, 2, 3
 
 
 class Watched(NamedTuple):
-    """Atoms whose moves are watched, and their positions in the frames that were read.
+    """What is watched while frames are read: moves of some atoms, and distances between others.
 
     Attributes
     ----------
     every
         Number of frames from one that is watched to the next.
-    atoms
-        (P,) the atoms.
     links, axes
         (M, 2) pairs of atoms that must be close along some axes.
-    found
-        (1,) number of frames that are kept.
-    table, boxes, numbers
-        (W, 3 P) positions, (W, 3) edges of the box and (W,) number of each of these frames.
+    moves
+        Moves from one of these frames to the next.
     """
 
     every: int
-    atoms: NDArray[np.int32]
     links: NDArray[np.int64]
     axes: NDArray[np.int64]
-    found: NDArray[np.int64]
-    table: NDArray[np.float32]
-    boxes: NDArray[np.float64]
-    numbers: NDArray[np.int64]
+    moves: Moves
 
 
 class Counted(NamedTuple):
@@ -116,19 +109,6 @@ def _check_rows(
     return True
 
 
-@uncounted
-def _keep_watched(chunk: Chunk, columns: tuple[int, int, int], row: int, watched: Watched) -> None:
-    """Keep the positions of the atoms that are watched in a row."""
-    kept, count = watched.found[0], watched.atoms.shape[0]
-    for axis in range(3):
-        values, to = chunk.table[row, columns[axis] :], watched.table[kept, axis * count : (axis + 1) * count]
-        for k in range(count):
-            to[k] = values[np.uint32(watched.atoms[k])]
-        watched.boxes[kept, axis] = chunk.boxes[row, axis]
-    watched.numbers[kept] = chunk.first + row
-    watched.found[0] += 1
-
-
 @compiled
 def _is_usual(
     source: Source, frame: int, number: int, table: NDArray[np.uint8], boxes: NDArray[np.float64], counted: Counted
@@ -157,9 +137,8 @@ def sweep_file(source: Source, first: int, count: int, number: int, counted: Cou
     done, found, most, sample = 0, 0, counted.memory.last_labels.size, max(cadence.sample, 1)
     boxes = np.empty((source.table.shape[0], 3))
     layers = np.empty((boxes.shape[0] // sample + 1, layout.ion_starts.shape[0] - 1), np.int16)
-    while done < count and events.shape[0] - found >= most and watched.found[0] < watched.numbers.shape[0]:
-        room = (watched.numbers.shape[0] - watched.found[0]) * watched.every
-        rows, now = min(boxes.shape[0], count - done, room), number + done
+    while done < count and events.shape[0] - found >= most:
+        rows, now = min(boxes.shape[0], count - done), number + done
         if not _is_usual(source, first + done, now, source.table[:rows], boxes[:rows], counted):
             return done, found, UNUSUAL
         chunk = Chunk(source.table[:rows].view(np.float32), source.columns[2], boxes[:rows], now)
@@ -173,7 +152,7 @@ def sweep_file(source: Source, first: int, count: int, number: int, counted: Cou
             return done + broken, found, NOT_FINITE
         if cadence.sample > 0:
             for row in range(-now % watched.every, rows, watched.every):
-                _keep_watched(chunk, source.columns, row, watched)
+                add_frame(chunk.table[row], source.columns, now + row, chunk.boxes[row], watched.moves)
             start = -now % sample
             own = layers[: max(rows - start + sample - 1, 0) // sample]
             far = follow_samples(

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from aiida_cse.reduction.kernels.compiled import compiled, copy, uncounted, weighted_sum, weighted_sums
 from aiida_cse.reduction.kernels.layout import Layout
 
-__all__ = ["Following", "PairSums", "Ring", "add_pairs", "follow_samples", "no_pairs", "settle"]
+__all__ = ["FRAMES_AT_ONCE", "Following", "PairSums", "Ring", "add_pairs", "follow_samples", "no_pairs", "settle"]
 
 #: number of ions that are checked together for one that is not at home
-_IONS_AT_ONCE = 16
+_IONS_AT_ONCE = 64
 #: steps over a lag after which every ion gets a new home
 _STEPS_AT_ONCE = 64
+#: number of ions that are summed over several frames before the next
+_SUMMED_AT_ONCE = 256
+#: number of frames that may be added together; the ring has room for these and for all possible origins
+FRAMES_AT_ONCE = 8
 
 
 class PairSums(NamedTuple):
@@ -30,7 +34,7 @@ class Ring(NamedTuple):
     """The last R displacement frames; number k is in row k mod R.
 
     ``positions`` (R, 3, ions) are in 1/grid Å, ``layers`` is (R, ions), ``blocks`` (R,) the block of each frame,
-    and ``head`` (R − 1, 3, ions) the first positions.
+    and ``head`` (H, 3, ions) the first positions. R is H, which the longest lag spans, and :data:`FRAMES_AT_ONCE`.
     """
 
     positions: NDArray[np.int32]
@@ -142,7 +146,31 @@ def _find_away(homes: NDArray[np.int16], layers: NDArray[np.int16], away: NDArra
 
 
 @uncounted
-def _add_step(
+def _sum_moves(
+    axis: int,
+    targets: NDArray[np.int32],
+    origins: NDArray[np.int32],
+    sums: NDArray[np.int64],
+    squares: NDArray[np.int64],
+) -> None:
+    """Add the displacements from ``origins`` to ``targets`` (F, 3, ions) along an axis to the sums by ion.
+
+    A few ions are summed over all frames before the next, so that their sums stay in the fastest cache.
+    """
+    for first in range(0, sums.shape[0], _SUMMED_AT_ONCE):
+        stop = min(first + _SUMMED_AT_ONCE, sums.shape[0])
+        own_sums, own_squares = sums[first:stop], squares[first:stop]
+        for frame in range(targets.shape[0]):
+            ends, starts = targets[frame, axis][first:stop], origins[frame, axis][first:stop]
+            for ion in range(stop - first):
+                # a move fits 32 bits, and the product of two such numbers is the fast one
+                move = np.int64(np.int32(ends[ion] - starts[ion]))
+                own_sums[ion] += move
+                own_squares[ion] += move * move
+
+
+@uncounted
+def _move_home(
     target: NDArray[np.int32],
     origin: NDArray[np.int32],
     layers: NDArray[np.int16],
@@ -151,21 +179,8 @@ def _add_step(
     pending: Pending,
     to: PairSums,
 ) -> None:
-    """Add the displacements between two frames, positions (3, ions), that begin in ``layers`` of a block."""
+    """Move the displacements that begin in another layer than the home of the ion from there to that layer."""
     homes = pending.homes[lag]
-    if block != pending.blocks[lag] or pending.steps[lag] == _STEPS_AT_ONCE:
-        settle(lag, pending, to)
-    if pending.steps[lag] == 0:
-        pending.blocks[lag] = block
-        copy(layers, homes)
-    pending.steps[lag] += 1
-    for axis in range(3):
-        ends, starts = target[axis], origin[axis]
-        sums, squares = pending.sums[lag, axis], pending.squares[lag, axis]
-        for ion in range(layers.shape[0]):
-            move = np.int64(ends[ion]) - np.int64(starts[ion])
-            sums[ion] += move
-            squares[ion] += move * move
     for k in range(_find_away(homes, layers, pending.away)):
         ion = np.uint32(pending.away[k])
         home, layer = np.uint32(homes[ion]), np.uint32(layers[ion])
@@ -177,6 +192,39 @@ def _add_step(
             to.sums[block, layer, lag, axis] += move
             to.squares[block, home, lag, axis] -= move * move
             to.squares[block, layer, lag, axis] += move * move
+
+
+@uncounted
+def _add_steps(
+    targets: NDArray[np.int32],
+    origins: NDArray[np.int32],
+    layers: NDArray[np.int16],
+    blocks: NDArray[np.int64],
+    lag: int,
+    pending: Pending,
+    to: PairSums,
+) -> None:
+    """Add the displacements from the first of ``origins`` to the first of ``targets``, and so on.
+
+    Both are (F, 3, ions) positions; ``layers`` (F, ions) and ``blocks`` (F,) are those of the origins.
+    """
+    first = 0
+    while first < blocks.shape[0]:
+        block = blocks[first]
+        if block != pending.blocks[lag] or pending.steps[lag] == _STEPS_AT_ONCE:
+            settle(lag, pending, to)
+        if pending.steps[lag] == 0:
+            pending.blocks[lag] = block
+            copy(layers[first], pending.homes[lag])
+        stop = first
+        while stop < blocks.shape[0] and blocks[stop] == block and pending.steps[lag] < _STEPS_AT_ONCE:
+            _move_home(targets[stop], origins[stop], layers[stop], block, lag, pending, to)
+            pending.steps[lag] += 1
+            stop += 1
+        for axis in range(3):
+            sums, squares = pending.sums[lag, axis], pending.squares[lag, axis]
+            _sum_moves(axis, targets[first:stop], origins[first:stop], sums, squares)
+        first = stop
 
 
 @compiled
@@ -194,12 +242,12 @@ def add_pairs(
     of them, which may be origins; ``lags`` (L,) in rows.
     """
     pending = no_pairs(lags.shape[0], layers.shape[1])
-    for target in range(first_target, positions.shape[0]):
-        for lag in range(lags.shape[0]):
-            origin = target - lags[lag]
-            if 0 <= origin < layers.shape[0]:
-                _add_step(positions[target], positions[origin], layers[origin], blocks[origin], lag, pending, to)
     for lag in range(lags.shape[0]):
+        first = max(first_target - lags[lag], 0)
+        stop = min(positions.shape[0] - lags[lag], layers.shape[0])
+        if first < stop:
+            targets = positions[first + lags[lag] : stop + lags[lag]]
+            _add_steps(targets, positions[first:stop], layers[first:stop], blocks[first:stop], lag, pending, to)
         settle(lag, pending, to)
 
 
@@ -242,12 +290,13 @@ def _place_molecules(
     reach: float,
     places: NDArray[np.float64],
     positions: NDArray[np.int32],
+    size: int,
 ) -> Any:
     """Write the positions of ions that are centres of several atoms; return the first beyond ``reach``, or −1.
 
-    ``places`` (ions,) is a buffer.
+    ``places`` (ions,) is a buffer, ``size`` as in :func:`~aiida_cse.reduction.kernels.compiled.weighted_sums`.
     """
-    weighted_sums(values, starts, layout.ion_atoms, layout.ion_weights, places)
+    weighted_sums(values, starts, layout.ion_atoms, layout.ion_weights, places, size)
     for ion in range(positions.shape[0]):
         distance = places[ion] - centre
         if not abs(distance) <= reach:
@@ -281,7 +330,8 @@ def _place_ions(
                 values, centre, layout.ion_atoms[starts[0] : starts[stop - first]], grid, reach, own
             )
         else:
-            far = _place_molecules(values, centre, starts, layout, grid, reach, places[first:stop], own)
+            sums, size = places[first:stop], layout.sizes[species]
+            far = _place_molecules(values, centre, starts, layout, grid, reach, sums, own, size)
         if far >= 0:
             return first + far
     return -1
@@ -305,34 +355,62 @@ def follow_samples(
     Their numbers are ``step`` apart from ``number`` on; ``layers`` (S, ions) are those of their ions. Returns
     the first of the frames with an ion that is beyond reach or has no finite position, −1 if there is none.
     """
-    ring, lags, natoms = following.ring, following.lags, layout.natoms
-    size = ring.positions.shape[0]
-    for row in range(layers.shape[0]):
-        done = following.done[0]
-        slot = done % size
-        for axis in range(3):
-            values = table[first + row * stride, columns[axis] : columns[axis] + natoms]
-            offset = layout.offset if axis == 2 else 0.0
-            own, grid, reach = ring.positions[slot, axis], following.grid, following.reach
-            far = _place_ions(values, offset, layout, grid, reach, following.places, own)
-            if far >= 0:
-                following.far[0], following.far[1] = far, axis
-                return row
-        copy(layers[row], ring.layers[slot])
-        ring.blocks[slot] = (number + row * step) // following.block - following.first_block
-        if done < ring.head.shape[0]:
-            copy(ring.positions[slot].reshape(-1), ring.head[done].reshape(-1))
-        for lag in range(lags.shape[0]):
-            if done >= lags[lag]:
-                origin = (done - lags[lag]) % size
-                _add_step(
-                    ring.positions[slot],
-                    ring.positions[origin],
-                    ring.layers[origin],
-                    ring.blocks[origin],
-                    lag,
-                    following.pending,
-                    following.to,
-                )
-        following.done[0] += 1
+    for row in range(0, layers.shape[0], FRAMES_AT_ONCE):
+        stop = min(row + FRAMES_AT_ONCE, layers.shape[0])
+        for one in range(row, stop):
+            frame = table[first + one * stride]
+            if not _place_frame(frame, columns, number + one * step, layers[one], layout, following):
+                return one
+        _add_last(stop - row, following)
     return -1
+
+
+@uncounted
+def _place_frame(
+    values: NDArray[np.float32],
+    columns: tuple[int, int, int],
+    number: int,
+    layers: NDArray[np.int16],
+    layout: Layout,
+    following: Following,
+) -> Any:
+    """Put the next displacement frame into the ring; return whether all ions are within reach."""
+    ring, done = following.ring, following.done[0]
+    slot = done % ring.positions.shape[0]
+    for axis in range(3):
+        own, offset = values[columns[axis] : columns[axis] + layout.natoms], layout.offset if axis == 2 else 0.0
+        positions, grid, reach = ring.positions[slot, axis], following.grid, following.reach
+        far = _place_ions(own, offset, layout, grid, reach, following.places, positions)
+        if far >= 0:
+            following.far[0], following.far[1] = far, axis
+            return False
+    copy(layers, ring.layers[slot])
+    ring.blocks[slot] = number // following.block - following.first_block
+    if done < ring.head.shape[0]:
+        copy(ring.positions[slot].reshape(-1), ring.head[done].reshape(-1))
+    following.done[0] += 1
+    return True
+
+
+@uncounted
+def _add_last(frames: int, following: Following) -> None:
+    """Add the displacements that end in one of the last frames of the ring."""
+    ring, lags, done = following.ring, following.lags, following.done[0]
+    size = ring.positions.shape[0]
+    for lag in range(lags.shape[0]):
+        target = max(done - frames, lags[lag])
+        while target < done:
+            # as many as follow each other in the ring
+            end, begin = target % size, (target - lags[lag]) % size
+            count = min(done - target, size - end, size - begin)
+            starts = slice(begin, begin + count)
+            _add_steps(
+                ring.positions[end : end + count],
+                ring.positions[starts],
+                ring.layers[starts],
+                ring.blocks[starts],
+                lag,
+                following.pending,
+                following.to,
+            )
+            target += count

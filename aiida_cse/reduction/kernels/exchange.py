@@ -20,6 +20,7 @@ from aiida_cse.reduction.kernels.compiled import (
     compiled,
     copy,
     fraction,
+    gather,
     uncounted,
     weighted_sum,
     weighted_sums,
@@ -98,13 +99,6 @@ def _is_settled(ion: int, region: int, last_labels: NDArray[np.int8]) -> Any:
 
 
 @uncounted
-def _gather(values: NDArray[np.generic], atoms: NDArray[np.int32], gathered: NDArray[np.generic]) -> None:
-    """Write the values of the atoms to ``gathered``."""
-    for k in range(atoms.shape[0]):
-        gathered[k] = values[np.uint32(atoms[k])]
-
-
-@uncounted
 def _find_changed(
     indices: NDArray[np.int32],
     lowest: NDArray[np.int32],
@@ -154,7 +148,7 @@ def _follow_atoms(
         indices = memory.indices[atoms[0] : atoms[0] + count]
     else:
         indices = memory.gathered[:count]
-        _gather(memory.indices, atoms, indices)
+        gather(memory.indices, atoms, indices)
     for k in range(_find_changed(indices, lowest, highest, changed)):
         ion = changed[k]
         atom = atoms[ion]
@@ -188,7 +182,8 @@ def _follow_molecules(
     table, bounds, inverse = layout.class_of_bin[species], layout.bounds[species], 1.0 / length
     row, first, stop = species * layout.bins, layout.species_starts[species], layout.species_starts[species + 1]
     places = memory.places[first:stop]
-    weighted_sums(z, layout.ion_starts[first : stop + 1], layout.ion_atoms, layout.ion_weights, places)
+    starts, size = layout.ion_starts[first : stop + 1], layout.sizes[species]
+    weighted_sums(z, starts, layout.ion_atoms, layout.ion_weights, places, size)
     for ion in range(first, stop):
         share = fraction(places[ion - first] - centre, inverse)
         if not share >= 0.0:
@@ -304,7 +299,7 @@ def sweep(
         centre -= EDGE
         counted = z if layout.shared else memory.z
         if not layout.shared:
-            _gather(z, layout.counted, counted)
+            gather(z, layout.counted, counted)
         if not count_atoms(
             counted, centre, length, layout.bins, layout.width, layout.rows, memory.indices, memory.histogram
         ):

@@ -36,8 +36,9 @@ class Layout(NamedTuple):
         Ion p is the weighted sum over ``ion_atoms[ion_starts[p]:ion_starts[p + 1]]``.
     ion_rows
         Place of each of ``ion_atoms`` among the atoms that are counted, −1 if it is not counted.
-    species_starts, single
-        (S + 1,) first ion of each species; (S,) whether its ions are single atoms.
+    species_starts, single, sizes
+        (S + 1,) first ion of each species; (S,) whether its ions are single atoms; (S,) number of atoms of each of
+        its ions if all have as many and follow each other in a frame, else 0.
     bounds
         (S, C − 1) boundaries between the classes, ascending, infinite beyond the last.
     class_of_bin
@@ -66,6 +67,7 @@ class Layout(NamedTuple):
     ion_rows: NDArray[np.int32]
     species_starts: NDArray[np.int32]
     single: NDArray[np.bool_]
+    sizes: NDArray[np.int32]
     bounds: NDArray[np.float64]
     class_of_bin: NDArray[np.int16]
     lowest: NDArray[np.int32]

@@ -113,7 +113,8 @@ def find_torn(
             values, half = table[row, columns[axis] :], boxes[row, axis] / 2
             near = 0
             for link in range(links.shape[0]):
-                near += abs(values[links[link, 0]] - values[links[link, 1]]) <= half
+                one, other = np.uint32(links[link, 0]), np.uint32(links[link, 1])
+                near += abs(values[one] - values[other]) <= half
             if near < links.shape[0]:
                 for link in range(links.shape[0]):
                     if abs(values[links[link, 0]] - values[links[link, 1]]) > half:

@@ -34,7 +34,7 @@ _MARKERS = 8
 #: frames up to this size are read completely, many at once; of larger ones only what is needed is read
 _SMALL_FRAME = 64 * 1024
 #: bytes; reading a shorter gap takes no longer than another call
-_LEAST_GAP = 8 * 1024
+_LEAST_GAP = 16 * 1024
 #: fs; the unit of time of CHARMM, as DCD files of all programs but LAMMPS have it
 _AKMA_FS = 48.88821
 #: fs; a shorter timestep in a file of LAMMPS is one in ps, of ``units metal``

@@ -115,8 +115,8 @@ def test_moves_between_pieces_count(every: int) -> None:
     positions, box = run(1, gaussian(0.5), 14.0, 16, 24, wrapped=True)
     whole, pieces = watched(positions, box, every=every), watched(positions, box, 24, every)
     assert pieces.moves == whole.moves > 0
-    np.testing.assert_array_equal(pieces.quarters, whole.quarters)
-    np.testing.assert_array_equal(pieces.first, whole.first)
+    np.testing.assert_array_equal(pieces.found.quarters, whole.found.quarters)
+    np.testing.assert_array_equal(pieces.found.jump, whole.found.jump)
 
 
 def test_a_framework_that_crosses_the_end_of_the_box_shows_wrapping() -> None:
