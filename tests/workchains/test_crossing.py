@@ -10,7 +10,7 @@ from aiida.common.links import LinkType
 from aiida.plugins import WorkflowFactory
 
 import aiida_cse.calculations.functions.crossing as calculations
-from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION, crossing_rows
 from aiida_cse.building.passage import passage_of, tag_ions
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL, CrossingPlan, Side
@@ -161,6 +161,10 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
     assert 0.3 < found["kappa_out"] < 0.7
     assert found["rate_in_interval_per_s"][0] < found["rate_in_per_s"] < found["rate_in_interval_per_s"][1]
     assert (found["failed_ladders"], found["ladders"], found["layer_ions"]) == (["ladder_02"], 3, 3)
+    assert not [one for one in found["reasons"] if "ladders differ" in one]
+    shown = {row.key: row for row in crossing_rows(found)}
+    assert shown["hysteresis_K"].value == pytest.approx(0, abs=250)
+    assert 0.001 < shown["balance_p_value"].value < 1
     for documented in (CROSSING, CROSSING_PROFILE, TRANSMISSION):
         assert documented.mismatches(values_of(crossing.outputs[documented.name])) == []
 

@@ -60,6 +60,8 @@ _SHOTS: Final = frozenset(
 )
 #: share of the trajectories that may end undecided
 _MOST_UNDECIDED: Final = 0.05
+#: k_BT; ladders that differ by more (standard deviation) have hardly seen the same surroundings of the ion
+_WIDEST: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -401,6 +403,13 @@ def _warnings(
         said.append(
             f"the slowest correlation time seen, {found['correlation_ps']:.2g} ps, is not short against the "
             f"{shortest:.3g} ps of a window in a ladder: F may be off by more than its interval"
+        )
+    error = found.get("tst_barrier_error_K")
+    spread = 0.0 if error is None else error * math.sqrt(len(found["ladders_K"])) / found["temperature_K"]
+    if spread > _WIDEST:
+        said.append(
+            f"the ladders differ by {spread:.2g} k_BT on the surface (standard deviation): windows are too short "
+            "for the surroundings of the ion to follow it; take a longer window_ps"
         )
     if found["thin"]:
         said.append(f"{len(found['thin'])} pairs of windows overlap too little: lower spacing_A")
