@@ -419,10 +419,10 @@ def _said_of_crossings(plan: CrossingPlan, number: int, parts: Sequence[Part]) -
     trajectories.
     """
     total, shots = sum(part.picoseconds for part in parts) / 1000, plan.ladders * plan.structures * plan.starts
-    crossings = "a crossing" if number == 1 else f"{number} crossings"
+    crossings = "one crossing" if number == 1 else f"{number} crossings"
     yield (
         f"{crossings} of {plan.ladders} ladders: {plan.rounds} rounds at most, {total:.3g} ns in all, and up to "
-        f"{MORE_ROUNDS} more where windows overlap too little; it ends once F is known to {plan.error_kT:g} k_BT"
+        f"{MORE_ROUNDS} more where windows overlap too little; each ends once F is known to {plan.error_kT:g} k_BT"
     )
     factor = math.exp(math.sqrt(plan.error_kT**2 + 1 / (_KAPPA * shots)))
     relaxation = plan.window_ps / SEVERAL
