@@ -115,7 +115,7 @@ def tag_ions(systems: Mapping[str, System], passage: Passage, number: int, seed:
     number
         Number of ladders.
     seed
-        Seed of the choice and of the velocities, which are others on the other side.
+        Seed of the choice of ions and of the velocities; the two sides get different velocities.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who runs a process: a lock for each embedded run, and the claims of daemon workers.
+"""Locks of embedded runs and claims of daemon workers, which tell where a process runs.
 
 One Python at a time holds a lock or a claim. The kernel releases it when that Python ends, however it ends, and
 not while it is only slow.
@@ -173,9 +173,8 @@ def running_python(node: ProcessNode) -> RunningPython | None:
 class Claims:
     """The processes that this worker has claimed; there is one instance for the daemon of a profile.
 
-    A claim is a lock on one byte of a file, at the PK of the process, so that who has it is known for sure and
-    without a message. POSIX drops all locks of a Python on a file when it closes any of its
-    descriptors for it.
+    A claim locks one byte of a file, at the PK of the process; its owner is therefore certain, and no message is
+    needed. POSIX drops all locks of a Python on a file when it closes any of its descriptors for it.
     """
 
     def __init__(self) -> None:

@@ -407,7 +407,7 @@ class ReductionConfig(FrozenModel):
         """Largest distance (Å) of an ion from the slab along an axis for which sums of squares fit 64 bits.
 
         A sum holds at most the ions of one species at all origins of one block, and two positions within the range
-        are at most twice the range apart.
+        are at most twice the range apart. A displacement fits 32 bits.
         """
         origins = -(-self.block_frames // (self.displacement_frames or 1))
         atoms = Counter(self.atom_types)

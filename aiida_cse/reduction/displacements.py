@@ -179,7 +179,7 @@ class Displacements:
 
 
 class DisplacementPass:
-    """One pass over the displacement frames of a trajectory, of which as many as the longest lag spans are kept.
+    """One pass over the displacement frames of a trajectory; those that the longest lag spans and a few are kept.
 
     Parameters
     ----------

@@ -124,9 +124,9 @@ class _Pass:
 
     def take(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> None:
         """Read and count ``count`` frames, the first of which is ``offset`` in the segment."""
-        done = self._take_directly(file, segment, offset, count)
-        if done < count:
-            self._take_frames(file, segment, offset + done, count - done)
+        done, size = self._take_directly(file, segment, offset, count), max(_CHUNK_BYTES // file.z_bytes, 1)
+        for first in range(done, count, size):
+            self._take_frames(file, segment, offset + first, min(size, count - first))
 
     def _take_directly(self, file: CheckedTrajectory, segment: Segment, offset: int, count: int) -> int:
         """Count frames in the compiled loop, up to one that needs a closer look; return how many."""

@@ -29,7 +29,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.landscape.model import draw_landscape
 from aiida_cse.landscape.settings import ValidationSettings
 from aiida_cse.landscape.system import landscape_system
-from aiida_cse.physics.crossing.umbrella import SEVERAL
+from aiida_cse.physics.crossing.umbrella import LEAST_CORRELATION_TIMES
 from aiida_cse.reduction.layers import SURFACE_OFFSETS
 from aiida_cse.reduction.sampling import Sampling
 from aiida_cse.workchains.common.availability import local_work_folder
@@ -52,6 +52,8 @@ _RELAXED_PS = 100.0
 _NODES_OF_JOB, _NODES_OF_LOOK, _OTHER_NODES = 9, 30, 60
 #: ps; mean length of a short trajectory from the top of a barrier, backward and forward together
 _SHOT_PS = 0.5
+#: κ for which the precision of Γ is forecast, about that which Kozdra et al., PCCP 27, 24918 (2025), fit
+_KAPPA = 0.05
 #: fraction of the wall time that a job uses
 _USED = 0.95
 _LOCAL = "core.local"
@@ -408,27 +410,25 @@ def _of_crossing(builder: Any) -> Forecast:
     return replace(found, notes=tuple(_said_of_crossings(plan, 1, parts)))
 
 
-#: κ for which the precision of Γ is forecast, about that which Kozdra et al., PCCP 27, 24918 (2025), fit
-_KAPPA = 0.05
-
-
 def _said_of_crossings(plan: CrossingPlan, number: int, parts: Sequence[Part]) -> Iterator[str]:
     """Yield what is worth knowing of ``number`` crossings: length, precision, and when they are right.
 
     Γ = κ k_TST, so the squares of the relative errors add: that of F in k_BT, and 1 over the number of reactive
-    trajectories.
+    trajectories. Half of the trajectories begin towards the slab.
     """
     total, shots = sum(part.picoseconds for part in parts) / 1000, plan.ladders * plan.structures * plan.starts
     crossings = "one crossing" if number == 1 else f"{number} crossings"
     yield (
         f"{crossings} of {plan.ladders} ladders: {plan.rounds} rounds at most, {total:.3g} ns in all, and up to "
-        f"{MORE_ROUNDS} more where windows overlap too little; each ends once F is known to {plan.error_kT:g} k_BT"
+        f"{MORE_ROUNDS} further rounds where windows overlap too little; each ends once F is known to "
+        f"{plan.error_kT:g} k_BT"
     )
-    factor = math.exp(math.sqrt(plan.error_kT**2 + 1 / (_KAPPA * shots)))
-    relaxation = plan.window_ps / SEVERAL
+    factor = math.exp(math.sqrt(plan.error_kT**2 + 1 / (_KAPPA * shots / 2)))
+    relaxation = plan.window_ps / LEAST_CORRELATION_TIMES
     yield (
-        f"then Γ is known to a factor of {factor:.3g} (one standard error, at κ = {_KAPPA:g}, from {shots:,} "
-        f"trajectories), if the ion's surroundings relax within {relaxation:.3g} ps; else take a longer window_ps"
+        f"once F is that precise, Γ is known to a factor of {factor:.3g} (one standard error, at κ = {_KAPPA:g}, "
+        f"from {shots:,} trajectories), if the ion's surroundings relax within {relaxation:.3g} ps, so that one "
+        "round can follow them; else take a longer window_ps"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is said of a rate whose parts cannot be trusted."""
+"""Warnings about a rate whose parts cannot be trusted."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiida_cse.physics.crossing.reactive_flux import transmission
         # four ladders: the standard deviation is twice the error
         ({"tst_barrier_error_K": 600.0}, ["the ladders differ by 2.4 k_BT"]),
         ({"correlation_ps": 30.0}, ["30 ps, is not short against the 100 ps of a window"]),
-        ({"thin": [[1, -24.0, -23.5]]}, ["1 pairs of windows overlap too little"]),
+        ({"thin": [[1, -24.0, -23.5]]}, ["1 pair of windows overlaps too little"]),
     ],
     ids=["sound", "ladders", "slow", "thin"],
 )

@@ -22,12 +22,12 @@ from aiida_cse.reduction.state import State
 from tests.reduction.oracle import ions_in_slab, positions_with_mdanalysis
 from tests.reduction.synthetic import (
     ANIONS,
+    ATOMS_PER_ANION,
     CATIONS,
     FRAME_STEPS,
     FRAMEWORK,
     HALF,
     LENGTH,
-    NATOMS,
     config,
     make,
     write_dcd,
@@ -38,12 +38,14 @@ FRAMES = 90
 CONFIG = config(displacement_ps=0.06, lags_ps=(0.06, 0.24, 0.48), block_ps=0.4)
 
 
-def walk(seed: int, frames: int) -> NDArray[np.float32]:
+def walk(seed: int, frames: int, cations: int = CATIONS, anions: int = ANIONS) -> NDArray[np.float32]:
     """Return (frames, N, 3) unwrapped positions of a slab that drifts along all axes and ions that wander off."""
     rng = np.random.default_rng(seed)
-    start = rng.uniform(-LENGTH, LENGTH, (NATOMS, 3))
-    steps = rng.normal(scale=2.0, size=(frames, NATOMS, 3))
-    molecules = np.arange(FRAMEWORK + CATIONS, NATOMS).reshape(ANIONS, -1)
+    first = FRAMEWORK + cations
+    natoms = first + anions * ATOMS_PER_ANION
+    start = rng.uniform(-LENGTH, LENGTH, (natoms, 3))
+    steps = rng.normal(scale=2.0, size=(frames, natoms, 3))
+    molecules = np.arange(first, natoms).reshape(anions, -1)
     steps[:, molecules] = steps[:, molecules].mean(axis=2, keepdims=True)
     start[molecules] = start[molecules[:, :1]] + rng.uniform(-2, 2, (*molecules.shape, 3))
     positions = start + np.cumsum(steps, axis=0)
@@ -75,18 +77,16 @@ def pieces(folder: Path, positions: NDArray[np.float32], cuts: set[int], setting
 # -- right ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["Li", "TFSI"])
-def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
-    moments = reduce_segments([path], CONFIG).displacement_moments(name)
-    assert moments.layers == CONFIG.ions[name].layers
-    assert moments.lags_ps == pytest.approx((0.06, 0.24, 0.48))
-    ions = ions_in_slab(positions_with_mdanalysis(path, CONFIG), CONFIG, name)
+def compare(path: Path, settings: ReductionConfig, name: str, lags: tuple[int, ...], stride: int) -> None:
+    """Compare the moments with a plain evaluation; ``lags`` and ``stride`` in frames, blocks of 20 frames."""
+    moments = reduce_segments([path], settings).displacement_moments(name)
+    assert moments.layers == settings.ions[name].layers
+    ions = ions_in_slab(positions_with_mdanalysis(path, settings), settings, name)
     place = (ions[..., 2] + LENGTH / 2) % LENGTH - LENGTH / 2
-    layers = np.digitize(place, CONFIG.ions[name].layer_edges[1:-1])
+    layers = np.digitize(place, settings.ions[name].layer_edges[1:-1])
     assert set(layers.flat) == set(range(len(moments.layers)))
-    blocks = np.arange(FRAMES)[:, None] // 20
-    stride = 3
-    for index, lag in enumerate((3, 12, 24)):
+    blocks = np.arange(len(ions))[:, None] // 20
+    for index, lag in enumerate(lags):
         step = (ions[lag:] - ions[:-lag])[::stride]
         layer, block = layers[:-lag:stride], np.broadcast_to(blocks, layers.shape)[:-lag:stride]
         for number in range(len(moments.counts)):
@@ -98,10 +98,47 @@ def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
                 np.testing.assert_allclose(
                     moments.squares[number, one, index], (own**2).sum(axis=0), rtol=1e-3, atol=atol
                 )
+
+
+@pytest.mark.parametrize("name", ["Li", "TFSI"])
+def test_agrees_with_a_plain_evaluation(path: Path, name: str) -> None:
+    compare(path, CONFIG, name, (3, 12, 24), 3)
+    moments = reduce_segments([path], CONFIG).displacement_moments(name)
+    assert moments.lags_ps == pytest.approx((0.06, 0.24, 0.48))
+    ions = ions_in_slab(positions_with_mdanalysis(path, CONFIG), CONFIG, name)
+    stride = 3
     variance = moments.squares.sum(axis=(0, 1)) / moments.counts.sum(axis=(0, 1))[:, None]
     variance -= (moments.sums.sum(axis=(0, 1)) / moments.counts.sum(axis=(0, 1))[:, None]) ** 2
     expected = [(ions[lag:] - ions[:-lag])[::stride].reshape(-1, 3).var(axis=0) for lag in (3, 12, 24)]
     np.testing.assert_allclose(variance, expected, rtol=2e-4)
+
+
+def crowd(*, mixed: bool) -> ReductionConfig:
+    """Return the settings of 340 cations and 30 anions, whose atoms are mixed or follow each other."""
+    labels, anions = np.array([4, 5, 5]), np.arange(30)
+    types = np.repeat(labels, 30) if mixed else np.tile(labels, 30)
+    molecules = np.tile(anions, 3) if mixed else np.repeat(anions, 3)
+    return config(
+        types=np.concatenate([[1, 2] * (FRAMEWORK // 2), [3] * 340, types]),
+        molecules=np.concatenate([[1] * FRAMEWORK, 2 + np.arange(340), 342 + molecules]),
+        displacement_ps=0.02,
+        lags_ps=(0.02, 0.24, 0.48),
+        block_ps=0.4,
+    )
+
+
+def test_many_ions_agree_with_a_plain_evaluation_in_any_order_of_their_atoms(tmp_path: Path) -> None:
+    positions = walk(8, FRAMES, 340, 30)
+    path = write_dcd(tmp_path / "a.dcd", positions)
+    for name in ("Li", "TFSI"):
+        compare(path, crowd(mixed=False), name, (1, 12, 24), 1)
+    first = FRAMEWORK + 340
+    order = first + np.arange(90).reshape(30, 3).T.ravel()
+    mixed = write_dcd(tmp_path / "b.dcd", np.concatenate([positions[:, :first], positions[:, order]], axis=1))
+    one, other = reduce_segments([path], crowd(mixed=False)), reduce_segments([mixed], crowd(mixed=True))
+    np.testing.assert_array_equal(other.displacements.counts, one.displacements.counts)
+    np.testing.assert_array_equal(other.displacements.sums, one.displacements.sums)
+    np.testing.assert_array_equal(other.displacements.squares, one.displacements.squares)
 
 
 def test_motion_with_the_slab_is_no_displacement(tmp_path: Path) -> None:

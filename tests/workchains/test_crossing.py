@@ -308,7 +308,7 @@ def test_the_forecast_tells_precision_and_condition(codes: Codes) -> None:
         codes, CseSystemData(interface()), KELVIN, "left", recipe, overrides={"plan": PLAN}
     )
     said = " ".join(forecast(builder).notes)
-    # ln Γ: 1.0 from F, and 1/√16 from 0.05 × 320 reactive trajectories
-    assert f"Γ is known to a factor of {np.exp(np.hypot(1.0, 0.25)):.3g} " in said
+    # ln Γ: 1.0 from F, and 1/√8 from 0.05 × 160 reactive trajectories into the slab
+    assert f"Γ is known to a factor of {np.exp(np.sqrt(1 + 1 / 8)):.3g} " in said
     assert "from 320 trajectories" in said
     assert "relax within 2 ps" in said

@@ -127,8 +127,8 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     ladders = "fewer than three ladders"
     yield Quantity.of(found, "barrier ΔF", "barrier{}_K", "K", reason=ladders)
     yield Quantity.of(found, "TST barrier", "tst_barrier{}_K", "K", reason=ladders)
-    one_way = "the rounds of one direction alone give no F" if found.get("hysteresis_K") is None else ""
-    yield Quantity.of(found, "TST barrier, back minus there", "hysteresis{}_K", "K", reason=one_way)
+    one_way = "" if found.get("hysteresis_K") is not None else "the rounds of one direction alone give no F"
+    yield Quantity.of(found, "hysteresis of the TST barrier", "hysteresis{}_K", "K", reason=one_way)
     yield Quantity.of(found, "rate with κ = 1", "rate_tst{}_per_s", "s⁻¹")
     pairs = [found.get(key) for key in ("starts", "reactive")]
     counts = [
@@ -139,7 +139,7 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     for words, key, turn in (("into", "kappa_in{}", 0), ("out of", "kappa_out{}", 1)):
         note = f"{counts[1][turn]} of {counts[0][turn]} starts" if len(counts) == len(pairs) else ""
         yield Quantity.of(found, f"κ {words} the slab", key, note=note)
-    few = "too few structures" if found.get("balance_p_value") is None else ""
+    few = "" if found.get("balance_p_value") is not None else "needs five reactive starts each way"
     both = "p-value; they are the same at equilibrium"
     yield Quantity.of(found, "κ into = κ out of the slab", "balance_p_value{}", note=both, reason=few)
     bounds = "κ has bounds only"

@@ -30,7 +30,7 @@ from aiida_cse.physics.crossing.reactive_flux import (
     transmission,
     transmission_in_time,
 )
-from aiida_cse.physics.crossing.umbrella import SEVERAL, UmbrellaProfile, umbrella_profile
+from aiida_cse.physics.crossing.umbrella import LEAST_CORRELATION_TIMES, UmbrellaProfile, umbrella_profile
 from aiida_cse.physics.kinetics.resistance import interfacial_resistance
 from aiida_cse.physics.kinetics.transition_state import joule_from_kelvin, vibrational_frequency
 from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
@@ -399,7 +399,7 @@ def _warnings(
                 "structures are reactive; an interval takes 5, from more than one of at least 4 structures"
             )
     shortest = float(np.min(found["window_ps"])) / max(len(found["ladders_K"]), 1)
-    if found["correlation_ps"] * SEVERAL > shortest:
+    if found["correlation_ps"] * LEAST_CORRELATION_TIMES > shortest:
         said.append(
             f"the slowest correlation time seen, {found['correlation_ps']:.2g} ps, is not short against the "
             f"{shortest:.3g} ps of a window in a ladder: F may be off by more than its interval"
@@ -412,5 +412,7 @@ def _warnings(
             "for the surroundings of the ion to follow it; take a longer window_ps"
         )
     if found["thin"]:
-        said.append(f"{len(found['thin'])} pairs of windows overlap too little: lower spacing_A")
+        number = len(found["thin"])
+        pairs = "1 pair of windows overlaps" if number == 1 else f"{number} pairs of windows overlap"
+        said.append(f"{pairs} too little: lower spacing_A")
     return said

@@ -31,14 +31,14 @@ from scipy import special, stats
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
 
-__all__ = ["FEWEST_LADDERS", "SEVERAL", "UmbrellaProfile", "UmbrellaWindow", "umbrella_profile"]
+__all__ = ["FEWEST_LADDERS", "LEAST_CORRELATION_TIMES", "UmbrellaProfile", "UmbrellaWindow", "umbrella_profile"]
 
 Floats = NDArray[np.float64]
 
 #: ladders below which there is no interval
 FEWEST_LADDERS: Final = 3
-#: correlation times that the window of a ladder must last, so that F does not miss what is slow
-SEVERAL: Final = 5
+#: correlation times that a window of a ladder must last, so that F does not miss what is slow
+LEAST_CORRELATION_TIMES: Final = 5
 #: correlation times at the beginning of a window that are left out
 _RELAXATION: Final = 3.0
 #: largest part of a window that is left out

@@ -34,7 +34,7 @@ class Ring(NamedTuple):
     """The last R displacement frames; number k is in row k mod R.
 
     ``positions`` (R, 3, ions) are in 1/grid Å, ``layers`` is (R, ions), ``blocks`` (R,) the block of each frame,
-    and ``head`` (H, 3, ions) the first positions. R is H, which the longest lag spans, and :data:`FRAMES_AT_ONCE`.
+    and ``head`` (H, 3, ions) the first positions. The longest lag spans H frames; R = H + :data:`FRAMES_AT_ONCE`.
     """
 
     positions: NDArray[np.int32]

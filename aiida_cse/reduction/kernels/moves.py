@@ -13,6 +13,8 @@ __all__ = ["QUARTERS", "Moves", "add_frame", "add_frames"]
 
 #: moves up to two boxes are counted in quarters of the box, longer ones by whether they are near a multiple of it
 QUARTERS = 10
+#: boxes; a longer move, or one that is not a number, is near no multiple of the box
+_LONGEST = 1e9
 
 
 class Moves(NamedTuple):
@@ -182,6 +184,8 @@ def _add_long(kind: int, axis: int, atom: int, share: float, number: int, moves:
 @uncounted
 def _quarter(size: float) -> Any:
     """Return the place of a move of ``size`` boxes among the quarters of :class:`Moves`."""
+    if not size < _LONGEST:
+        return QUARTERS - 1
     place = int(4 * size)
     if place >= 8:
         return 8 + ((place + 1) % 4 >= 2)

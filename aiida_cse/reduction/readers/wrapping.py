@@ -116,11 +116,11 @@ class MoveWatch:
     Attributes
     ----------
     found
-        The same as compiled loops take it.
+        Counts and positions, as the compiled loops take them.
     moves
         Number of moves of an ion along one axis.
     left
-        (3,) whether an ion was seen to cover more than the box; the range of an ion exceeds the box where it is.
+        (3,) whether an ion covers more than the box along each axis, in one of the watches that were merged.
     """
 
     def __init__(self, tracers: Tracers, reach: int = 1) -> None:
@@ -159,7 +159,10 @@ class MoveWatch:
         add_frames(table, columns, np.array(rows, np.int64), numbers, boxes, self.found)
 
     def merge(self, other: MoveWatch, box: NDArray[np.float64]) -> None:
-        """Add what ``other`` has seen of other frames; ``box`` (3,) Å."""
+        """Add what ``other``, which is not used again, has seen of other frames; ``box`` (3,) Å.
+
+        A watch into which others are merged has seen no frames of its own.
+        """
         self._sum(other, box)
         self._heads |= other._heads
         self._tails |= other._tails

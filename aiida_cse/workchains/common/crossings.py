@@ -80,7 +80,7 @@ class CrossingStudy(VersionedWorkChain):
             inputs = self.exposed_inputs(CrossingWorkChain, namespace="crossing")
             inputs.systems, inputs.plan = systems, self._placed(inputs.plan, systems, side, label)
             inputs.temperature, inputs.side = orm.Float(temperature), orm.Str(side)
-            # with one seed the ladders of all crossings from one system would begin with the same trajectory
+            # with one seed the ladders of one side would begin with the same trajectory at all temperatures
             inputs.seed = orm.Int((self.inputs.recipe["seeds"]["velocities"] + number * _STRIDE) % (SEEDS - 1) + 1)
             inputs.metadata = {"call_link_label": f"crossing_{label}"}
             try:

@@ -157,3 +157,12 @@ def test_moves_of_half_a_box_are_not_unwrapped() -> None:
     frames = Frames(table, 70, (0, 70, 140), np.broadcast_to(box, (10, 3)).copy())
     with pytest.raises(AmbiguousMoveError, match=r"moves by (0\.[89]\d|1.00) L/2 along [xyz]"):
         Unwrapper(70, np.ones(70, bool)).follow(frames, 0, np.zeros((70, 3), np.int64))
+
+
+@pytest.mark.parametrize("place", [np.nan, np.inf, 1e30])
+def test_a_place_that_is_none_is_a_long_move(place: float) -> None:
+    positions, box = run(1, gaussian(0.5), 14.0, 16, 3)
+    positions[1, -1, 2] = place
+    found = watched(positions, box).found.quarters
+    assert found[1, 2, -1] > 0
+    assert not found[:, :2].any()
