@@ -28,7 +28,7 @@ USUAL, UNUSUAL, NOT_FINITE, FAR = 0, 1, 2, 3
 
 
 class Watched(NamedTuple):
-    """What is watched while frames are read: moves of some atoms, and distances between others.
+    """Moves of some atoms and distances between others, which are watched while frames are read.
 
     Attributes
     ----------
