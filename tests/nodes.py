@@ -190,11 +190,14 @@ def run_node(
     entry_point: str,
     outputs: Mapping[str, orm.Data] | None = None,
     *,
+    inputs: Mapping[str, orm.Data] | None = None,
     exit_status: int | None = 0,
     exit_message: str | None = None,
 ) -> orm.WorkChainNode:
-    """Return a stored WorkChain with its outputs; an output ``a.b`` lies in the namespace ``a``."""
+    """Return a stored WorkChain with its inputs and outputs; one that is ``a.b`` lies in the namespace ``a``."""
     node = orm.WorkChainNode(process_type=f"aiida.workflows:{entry_point}")
+    for label, value in (inputs or {}).items():
+        node.base.links.add_incoming(value.store(), LinkType.INPUT_WORK, label.replace(".", "__"))
     node.store()
     returns(node, outputs or {})
     finish(node, exit_status, exit_message)

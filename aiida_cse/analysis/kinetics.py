@@ -16,7 +16,7 @@ from aiida_cse.analysis.crossing.observations import (
     CROSSING,
     checked_crossing,
     crossing_objection,
-    crossing_record,
+    crossing_records,
     crossing_sentences,
     measured_rate,
 )
@@ -27,7 +27,7 @@ from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, used_dispersions, used_log_errors
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, used_dispersions
 from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
@@ -355,13 +355,11 @@ def kinetics(
         "admit": asked.admit,
         "admitted_off_equilibrium": [one.label for one in observations if one.admitted_off_equilibrium],
         "observations": _records(observations, asked.level),
-        "crossings": [
-            crossing_record(one, error, crossings[one.label], alone)
-            for one, error in zip(measured, used_log_errors(measured), strict=True)
-        ],
+        "crossings": crossing_records(measured, crossings, alone, asked.level),
         **results,
-        **resistances_from_rates(results, runs, asked.temperatures),
-        "including": with_others and with_others | resistances_from_rates(with_others, runs, asked.temperatures),
+        **resistances_from_rates(results, runs, asked.temperatures, asked.level),
+        "including": with_others
+        and with_others | resistances_from_rates(with_others, runs, asked.temperatures, asked.level),
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from aiida_cse.analysis.crossing.observations import CROSSING
 from aiida_cse.analysis.equilibration import equilibration
@@ -191,16 +193,18 @@ def _face(
 
 
 def resistances_from_rates(
-    found: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]], temperatures: Sequence[float]
+    found: Mapping[str, Any],
+    runs: Mapping[str, Mapping[str, Any]],
+    temperatures: Sequence[float],
+    level: float,
 ) -> dict[str, Any]:
     """Return the interfacial resistances that follow from the rates and the ions in the first layers.
 
     How many ions wait there changes with temperature. Between the runs nothing is known of it, so that the
-    interval takes all of their numbers.
+    interval takes all of their numbers. Runs tell them better than crossings, which begin with few systems.
     """
-    layers = _layer_densities(found["used"], runs)
-    densities = [density for _, density in layers.values()]
-    ends = [min(densities), max(densities)] if densities else None
+    layers = _counted_densities(found["used"], runs) or _measured_densities(found["used"], runs, level)
+    ends = [min(low for *_, low, _ in layers), max(high for *_, high in layers)] if layers else None
     results: dict[str, Any] = {"layer_density_per_nm2": ends}
     for temperature in temperatures:
         place = f"{round(temperature):04d}K"
@@ -214,7 +218,7 @@ def resistances_from_rates(
                 0.0 if rate is None else finite_or_none(float(interfacial_resistance(rate * density, 1.0, kelvin)))
             )
 
-        _, nearest = min(layers.values(), key=lambda one: abs(one[0] - temperature))
+        _, nearest, *_ = min(layers, key=lambda one: abs(one[0] - temperature))
         rate, interval = found[f"rate_{place}_per_s"], found[f"rate_{place}_interval_per_s"]
         if rate is not None:
             results[name.format("")] = of(rate, nearest)
@@ -226,20 +230,32 @@ def resistances_from_rates(
     return results
 
 
-def _layer_densities(
+def _counted_densities(
     labels: Sequence[str], runs: Mapping[str, Mapping[str, Any]]
-) -> dict[str, tuple[float, float]]:
-    """Return temperature (K) and ions in the first layers per area (nm⁻²) of each run that knows them."""
-    layers = {}
+) -> list[tuple[float, float, float, float]]:
+    """Return temperature (K), ions in the first layers per area (nm⁻²) and its ends, of runs that know them."""
+    layers = []
     for label in labels:
-        if CROSSING in runs[label]:
-            measured = runs[label][CROSSING]
-            if measured.get("layer_density_per_nm2"):
-                layers[label] = measured["temperature_K"], measured["layer_density_per_nm2"]
-            continue
-        one = runs[label]["transitions"]
+        one = runs[label].get("transitions", {})
         # nodes of earlier versions have no area
         area_time = one.get("exposure_conditioned_ns", 0.0) * one.get("area_nm2", 0.0)
         if area_time > 0:
-            layers[label] = one["temperature_K"], one["exposure_conditioned_ion_ns"] / area_time
+            layers.append((one["temperature_K"], *[one["exposure_conditioned_ion_ns"] / area_time] * 3))
+    return layers
+
+
+def _measured_densities(
+    labels: Sequence[str], runs: Mapping[str, Mapping[str, Any]], level: float
+) -> list[tuple[float, float, float, float]]:
+    """Return the same of crossings, with the interval of the number of ions in few systems for the ends.
+
+    It is taken to scatter as that of independent ions (Poisson).
+    """
+    layers, quantile = [], float(stats.norm.ppf((1 + level) / 2))
+    for label in labels:
+        one = runs[label].get(CROSSING, {})
+        density, counted = one.get("layer_density_per_nm2"), one.get("layer_ions_counted")
+        if density:
+            reach = math.exp(quantile / math.sqrt(counted)) if counted else 1.0
+            layers.append((one["temperature_K"], density, density / reach, density * reach))
     return layers

@@ -470,6 +470,14 @@ def validation(
 @click.option(
     "--length", type=inputs.AboveZero(), metavar="NS", help="Total length of each run in ns, or its budget."
 )
+@click.option(
+    "--crossing",
+    "crossings",
+    type=inputs.Identifier(),
+    multiple=True,
+    metavar="PK",
+    help="A crossing of the study's system, whose rate joins the kinetics; repeatable.",
+)
 @_other_programs
 @partial(_job_options, stored=True)
 @inputs.start_options
@@ -480,11 +488,12 @@ def extend(
     replicas: int | None,
     starts: list[str] | None,
     length: float | None,
+    crossings: tuple[int | str, ...],
     how: inputs.StartOptions,
     profile: str | None,
     **job: Any,
 ) -> None:
-    """Extend the study PK: more temperatures, replicas, starts, longer runs. Nothing is run twice.
+    """Extend the study PK: more temperatures, replicas, starts, rates, longer runs. Nothing is run twice.
 
     Without any of these, a study or production that failed is completed as it was launched. PK may also be a
     production. --length is then its total length. A study from an archive needs codes of this
@@ -493,6 +502,7 @@ def extend(
     \b
     Example:
       aiida-cse extend 1234 --temperatures 600 --replicas 3 --length 40
+      aiida-cse extend 1234 --crossing 2345 --crossing 2346
     """
     profiles.load(profile)
     from aiida.orm import WorkChainNode
@@ -501,6 +511,7 @@ def extend(
     from aiida_cse.workchains.continue_from import get_builder_from
 
     process = load_typed(pk, WorkChainNode, "PK")
+    measured = [load_typed(one, WorkChainNode, "--crossing") for one in dict.fromkeys(crossings)]
     notes: list[str] = []
     with input_errors():
         builder = get_builder_from(
@@ -509,6 +520,7 @@ def extend(
             replicas=replicas,
             starts=starts,
             length_ns=length,
+            crossings=measured or None,
             codes=inputs.codes_of(job),
             options=inputs.options_of(job),
             notes=notes,

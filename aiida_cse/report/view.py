@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from aiida_cse.analysis.crossing.documents import crossing_rows
+from aiida_cse.analysis.crossing.observations import ONE_FACE
 from aiida_cse.analysis.registry import Quantity, observables
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings
@@ -283,6 +284,11 @@ def _measured_rate(record: Mapping[str, Any]) -> Iterator[Row]:
     note = f"{record['side']}; as {number_words(record['equivalent_events'])} entries"
     name = f"Γ({record['temperature_K']:g} K), {record['run']}"
     yield _joint_row("kinetics", Quantity.of(record, name, "rate{}_per_s", "s⁻¹", note=note))
+    # nodes of earlier versions took each face for the mean
+    if record.get("faces") == 1:
+        yield Row("  mean of both faces", mark=NOTHING, text=ONE_FACE)
+    elif "faces" in record:
+        yield _joint_row("kinetics", Quantity.of(record, "  mean of both faces", "mean_rate{}_per_s", "s⁻¹"))
     counted = Quantity.of(record, "  of the counts alone", "counted_rate{}_per_s", "s⁻¹", reason="they give none")
     if record["agrees"] is not None:
         extrapolated = ", extrapolated" if record["counted_rate_extrapolated"] else ""

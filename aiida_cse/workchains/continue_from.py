@@ -13,8 +13,10 @@ from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
 from aiida_cse.workchains.common.builders import whole
+from aiida_cse.workchains.common.crossings import CROSSING_OUTPUTS, crossing_label
 from aiida_cse.workchains.common.exit_status import ended_normally
 from aiida_cse.workchains.common.starts import planned_runs, starts_of
+from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import (
     covers_beginning,
@@ -49,7 +51,8 @@ def get_builder_from(
     Raises
     ------
     ValueError
-        The process cannot be continued in this way; further temperatures, replicas and starts need a study.
+        The process cannot be continued in this way; further temperatures, replicas, starts and rates of
+        crossings need a study.
     """
     if getattr(process, "process_type", None) != ProductionWorkChain.build_process_type():
         return get_builder_from_study(
@@ -57,8 +60,8 @@ def get_builder_from(
         )
     if any(value is not None for value in runs.values()):
         raise ValueError(
-            f"production {process.pk}: is a single run; give a length (temperatures, replicas and starts need a"
-            " study)"
+            f"production {process.pk}: is a single run; give a length (temperatures, replicas, starts and "
+            "crossings need a study)"
         )
     return get_builder_from_production(process, length_ns=length_ns, codes=codes, options=options, notes=notes)
 
@@ -126,6 +129,7 @@ def get_builder_from_study(
     replicas: int | None = None,
     starts: Sequence[str] | None = None,
     length_ns: float | None = None,
+    crossings: Sequence[orm.WorkChainNode] | None = None,
     codes: Mapping[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     notes: list[str] | None = None,
@@ -146,24 +150,31 @@ def get_builder_from_study(
         Further starts: ``as-built``, ``filled`` or ``emptied``. Those of the study stay.
     length_ns
         Length or budget of each run, at least the previous one. Shorter runs continue from their checkpoints.
+    crossings
+        Crossings of systems of the study, whose rates join the kinetics. One takes the place of that of the study
+        at the same temperature and side.
     codes
         Codes in place of those of the study, by role: ``lammps``, ``cse``, and those of other programs it used.
     options
         Scheduler options of the LAMMPS jobs, over those of the study.
     notes
-        To which a sentence is added for each run that continues from before its end.
+        To which a sentence is added for each crossing, and for each run that continues from before its end.
 
     Raises
     ------
     ValueError
-        The process is no study, is still running, or nothing would be added; a code cannot run in this profile, or
-        a run that would become longer has its last checkpoint in a folder that is not here.
+        The process is no study, is still running, or nothing would be added; a crossing has no rate or is of
+        another system; a code cannot run in this profile, or a run that would become longer has its last
+        checkpoint in a folder that is not here.
     """
     _refuse_other(study, StudyWorkChain)
     builder: Any = study.get_builder_restart()
-    unchanged = temperatures is None and replicas is None and starts is None and length_ns is None
+    added = (temperatures, replicas, starts, length_ns, crossings)
+    unchanged = all(one is None for one in added)
     if unchanged and ended_normally(study):
-        raise ValueError("nothing is added to the study; give temperatures, replicas, starts or a length")
+        raise ValueError(
+            "nothing is added to the study; give temperatures, replicas, starts, a length or crossings"
+        )
     if temperatures is not None:
         there = study.inputs.temperatures.get_list()
         known = {round(temperature) for temperature in there}
@@ -186,18 +197,54 @@ def get_builder_from_study(
         if "crossings" in outputs
         else {}
     )
-    crossings = {"crossings": measured} if measured else {}
-    builder.done = {**phases, **crossings, "runs": runs}
+    joining = _measured(crossings or (), runs)
+    for label, one in joining.items() if notes is not None else ():
+        place = " in place of that of the study" if label in measured else ""
+        notes.append(f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics{place}")
+    measured |= joining
+    rates = {"crossings": measured} if measured else {}
+    builder.done = {**phases, **rates, "runs": runs}
     use_codes(builder, codes or {}, options)
     if length_ns is not None or unchanged:
         shortened = _use_last_checkpoints(builder, runs)
         if notes is not None:
             notes.extend(shortened)
-        builder.done = {**phases, **crossings, "runs": runs}
+        builder.done = {**phases, **rates, "runs": runs}
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     _name_continuation(builder, study)
     return builder
+
+
+def _measured(
+    crossings: Sequence[orm.WorkChainNode], runs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, orm.Data]]:
+    """Return the results of crossings by label, as ``T0400_left``, for the kinetics of a study with these runs.
+
+    Raises
+    ------
+    ValueError
+        One is no crossing that has ended, has no rate or is of a system of another composition, or two are of one
+        temperature and side.
+    """
+    own = [run[name] for run in runs.values() for name in ("system", "interface") if name in run]
+    found: dict[str, dict[str, orm.Data]] = {}
+    for crossing in crossings:
+        _refuse_other(crossing, CrossingWorkChain)
+        if "crossing" not in crossing.outputs:
+            raise ValueError(f"crossing {crossing.pk}: has no rate; give a crossing that has ended with one")
+        for system in crossing.inputs.systems.values():
+            if own and system.info.composition != own[0].info.composition:
+                raise ValueError(
+                    f"crossing {crossing.pk}: its system {system.pk} has {system.info.natoms:,} atoms of another "
+                    f"composition than those of the study, {own[0].info.natoms:,} as in <{own[0].pk}>; give a "
+                    "crossing of a system of the study"
+                )
+        label = crossing_label(crossing.inputs.temperature.value, crossing.inputs.side.value)
+        if label in found:
+            raise ValueError(f"crossing {crossing.pk}: is the second one of {label}; give one of both")
+        found[label] = {name: crossing.outputs[name] for name in CROSSING_OUTPUTS if name in crossing.outputs}
+    return found
 
 
 def _name_continuation(builder: Any, process: orm.ProcessNode) -> None:
@@ -212,13 +259,14 @@ def _name_continuation(builder: Any, process: orm.ProcessNode) -> None:
 
 
 def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
-    name = "study" if kind is StudyWorkChain else "production"
+    name = {StudyWorkChain: "study", CrossingWorkChain: "crossing"}.get(kind, "production")
     if getattr(process, "process_type", None) != kind.build_process_type():
         raise ValueError(
             f"{name}: node {process.pk} is a {type(process).__name__}; it must be the process of a {name}"
         )
     if not process.is_terminated:
-        raise ValueError(f"{name} {process.pk}: is still running; it can be continued when it has ended")
+        later = "its rate is known" if kind is CrossingWorkChain else "it can be continued"
+        raise ValueError(f"{name} {process.pk}: is still running; {later} when it has ended")
 
 
 def _use_last_checkpoints(builder: Any, runs: dict[str, dict[str, Any]]) -> list[str]:

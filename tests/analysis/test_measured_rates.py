@@ -7,7 +7,7 @@ import pytest
 
 from aiida_cse.analysis.kinetics import KineticsSettings, conclusions, kinetics
 from aiida_cse.physics.kinetics.arrhenius_fit import joint_kinetics
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation
+from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, over_faces
 from tests.analysis.test_kinetics import results
 
 ENERGY, PREFACTOR = 7000.0, 5e12
@@ -60,6 +60,66 @@ def test_a_measured_rate_at_400_k_replaces_an_extrapolation() -> None:
     assert record["agrees"] is True
     assert found["used"][-1] == "left"
     assert found["resistance_0400K_ohm_cm2"] is not None
+
+
+def faces(ratio: float, kelvin: float = 400, **changes: Any) -> dict[str, Any]:
+    """Return crossings of two faces whose rates differ by ``ratio``, and whose mean is that of Arrhenius' law.
+
+    The left face has three times as many ions in its layer.
+    """
+    right = 4 / (3 * ratio + 1)
+    known = {"layer_density_per_nm2": 3.0, "layer_ions_counted": 3000} | changes
+    other = {"layer_density_per_nm2": 1.0, "layer_ions_counted": 1000} | changes
+    return {
+        "left": crossing(kelvin, 0.1, ratio * right, **known),
+        "right": crossing(kelvin, 0.1, right, side="right", **other),
+    }
+
+
+@pytest.mark.parametrize("ratio", [1.0, 8.0, 0.05])
+def test_rates_of_both_faces_enter_as_their_mean_by_ions(ratio: float) -> None:
+    found = kinetics({**HOT, **faces(ratio)}, SETTINGS)
+    low, high = found["rate_0400K_interval_per_s"]
+    assert low < rate(400) < high
+    assert found["p_value"] > 0.05
+    assert {record["run"] for record in found["crossings"]} < set(found["used"])
+    for record in found["crossings"]:
+        assert (record["faces"], record["agrees"]) == (2, True)
+        assert record["mean_rate_per_s"] == pytest.approx(rate(400), rel=0.03)
+    assert any("the mean of both faces is" in line for line in conclusions(found))
+
+
+def test_a_rate_of_one_face_is_told() -> None:
+    found = kinetics({**HOT, "left": crossing(400, 0.1)}, SETTINGS)
+    assert found["crossings"][0]["faces"] == 1
+    assert any("of one face only" in line for line in conclusions(found))
+
+
+def test_the_mean_over_faces_knows_how_few_ions_its_weights_rest_on() -> None:
+    def mean(**changes: Any) -> tuple[float, float]:
+        pair = faces(8.0, **changes)
+        record = kinetics({**HOT, **pair}, SETTINGS)["crossings"][0]
+        low, high = record["mean_rate_interval_per_s"]
+        return record["mean_rate_per_s"], float(np.log(high / low))
+
+    width = mean()[1]
+    assert mean(layer_ions_counted=4)[1] > 1.5 * width
+    rates = [one["crossing"]["rate_in_per_s"] for one in faces(8.0).values()]
+    unknown, wide = mean(layer_density_per_nm2=None)
+    assert min(rates) < unknown < max(rates)
+    assert wide > 2 * width
+
+
+def test_several_rates_of_a_face_share_its_weight() -> None:
+    def of(face: str, value: float, label: str) -> MeasuredRate:
+        return MeasuredRate(400, value, 0.01, face=face, label=label, ions=2.0, counted=1e6)
+
+    both = [of("left", 1.0, "a"), of("right", 3.0, "b")]
+    assert over_faces(both)[0].rate == pytest.approx(2, rel=1e-3)
+    thrice = over_faces([of("left", 1.0, "a"), of("left", 1.0, "c"), of("right", 3.0, "b")])
+    assert thrice[0].rate == pytest.approx(2, rel=1e-3)
+    assert thrice[0].log_error == pytest.approx(over_faces(both)[0].log_error, rel=0.1)
+    assert [one.temperature for one in over_faces([*both, MeasuredRate(500, 1.0, 0.3)])] == [400, 500]
 
 
 def test_rates_alone_give_a_fit_and_bounds() -> None:

@@ -298,6 +298,8 @@ def test_extend_refuses_other_processes_and_arguments() -> None:
         ((base.pk, "--starts", "filled"), "it must be the process of a study"),
         ((base.pk, "--temperatures", "500;600"), "'500;600': give numbers in K, separated by commas"),
         ((10**9, "--length", 20), "there is no node 1000000000"),
+        ((base.pk, "--crossing", number.pk), "--crossing = "),
+        ((base.pk, "--crossing", base.pk), "it must be the process of a study"),
     ):
         result = CliRunner().invoke(main, ["extend", *map(str, arguments)])
         assert result.exit_code == 2, result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from aiida_cse.workchains.continue_from import (
 )
 from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.study import is_complete, previous_of
-from tests.nodes import finish, interface, job_node, reduction_node, returns, state
+from tests.nodes import finish, interface, job_node, reduction_node, returns, run_node, state, system_node
 from tests.workchains.conftest import Make
 from tests.workchains.runs import PLAN, results
 
@@ -106,6 +107,54 @@ def test_crossings_that_have_a_rate_are_not_repeated(ended: orm.WorkChainNode, m
     assert study.attach_runs() == {}
     assert set(study.attach_crossings()) == set(study.outputs["crossings"]) == {"T0500_left"}
     assert study.failed_crossings() == ["T0500_right: no run has an analysed production with a last system"]
+
+
+def crossing_of(
+    system: CseSystemData, outputs: dict[str, orm.Data], exit_status: int | None = 0
+) -> orm.WorkChainNode:
+    """Return a crossing of a system at 400 K on the left."""
+    inputs = {"systems.one": system, "temperature": orm.Float(400), "side": orm.Str("left")}
+    return run_node("cse.crossing", outputs, inputs=inputs, exit_status=exit_status)
+
+
+def test_crossings_join_the_kinetics_of_a_study(ended: orm.WorkChainNode, make: Make) -> None:
+    system = ended.outputs.runs.T0700_r1.system
+    interval = {"rate_in_per_s": 5.0, "rate_in_interval_per_s": [1.0, 25.0]}
+    rate = orm.Dict({"ion": "Li", "temperature_K": 400.0, "side": "left", "level": 0.95, **interval})
+    curve = orm.ArrayData({"z_A": np.zeros(3)})
+    crossing = crossing_of(system, {"crossing": rate, "crossing_profile": curve})
+    notes: list[str] = []
+    builder = get_builder_from_study(ended, crossings=[crossing], notes=notes)
+    assert notes == [f"T0400_left: the rate of <{rate.pk}> joins the kinetics"]
+    study: Any = make(builder)
+    study.ctx.runs = planned_runs(builder)
+    study.ctx.refused = {}
+    assert study.attach_runs() == {}, "nothing is run again"
+    study.kinetics()
+    assert set(study.outputs["crossings"]["T0400_left"]) == {"crossing", "crossing_profile"}
+    assert [one["run"] for one in study.outputs["kinetics"]["crossings"]] == ["T0400_left"]
+    assert study.inspect_runs() is None
+
+    returns(ended, {"crossings.T0400_left.crossing": rate})
+    notes.clear()
+    get_builder_from_study(ended, crossings=[crossing], notes=notes)
+    assert notes == [f"T0400_left: the rate of <{rate.pk}> joins the kinetics in place of that of the study"]
+
+
+def test_other_crossings_are_refused(ended: orm.WorkChainNode) -> None:
+    system = ended.outputs.runs.T0700_r1.system
+    good, again = (crossing_of(system, {"crossing": orm.Dict({"ion": "Li"})}) for _ in range(2))
+    foreign = crossing_of(system_node(), {"crossing": orm.Dict({"ion": "Li"})})
+    failed, running = (crossing_of(system, {}, exit_status=status) for status in (377, None))
+    for crossings, message in (
+        ([good, again], f"crossing {again.pk}: is the second one of T0400_left; give one of both"),
+        ([foreign], f"crossing {foreign.pk}: its system"),
+        ([failed], f"crossing {failed.pk}: has no rate; give a crossing that has ended with one"),
+        ([running], f"crossing {running.pk}: is still running; its rate is known when it has ended"),
+        ([ended], f"crossing: node {ended.pk} is a WorkChainNode; it must be the process of a crossing"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            get_builder_from_study(ended, crossings=crossings)
 
 
 def test_more_starts_add_only_new_runs(ended: orm.WorkChainNode) -> None:
@@ -284,7 +333,7 @@ def test_a_length_is_compared_with_that_of_the_temperature(
 
 def test_temperatures_of_a_production_are_refused(production: orm.WorkChainNode, study: Any) -> None:
     with pytest.raises(
-        ValueError, match=r"is a single run; give a length \(temperatures, replicas and starts need"
+        ValueError, match=r"is a single run; give a length \(temperatures, replicas, starts and crossings need"
     ):
         get_builder_from(production, temperatures=[600], replicas=None, length_ns=0.01)
     with pytest.raises(ValueError, match=r"length_ns = 0.001: is shorter than before; give at least 0.006"):

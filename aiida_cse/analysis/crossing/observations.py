@@ -7,7 +7,7 @@ laid beside what the counts alone give at its temperature.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,23 @@ from scipy import stats
 
 from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.physics.kinetics.comparison import UNKNOWN, RateEstimate
-from aiida_cse.physics.kinetics.observations import MeasuredRate
+from aiida_cse.physics.kinetics.observations import MeasuredRate, over_faces, used_log_errors
 
 __all__ = [
     "CROSSING",
     "CROSSING_RECORD",
+    "ONE_FACE",
     "checked_crossing",
     "crossing_objection",
-    "crossing_record",
+    "crossing_records",
     "crossing_sentences",
     "measured_rate",
 ]
 
 #: the one part of a run whose rate was measured without counting
 CROSSING = "crossing"
+#: what is said of a rate where that of the other face is unknown
+ONE_FACE = "of one face only: the fit takes it for the mean of both"
 
 CROSSING_RECORD = Documented(
     "a record of a measured rate",
@@ -37,16 +40,24 @@ CROSSING_RECORD = Documented(
         "run": ("", "Label of the measurement"),
         "temperature_K": ("K", "Its temperature"),
         "side": ("", "Face of the slab"),
+        "layer_density_per_nm2": ("nm⁻²", "Ions in the first layer of this face per area; null if unknown"),
+        "layer_ions_counted": ("", "Number of ions that were counted for it; null if unknown"),
         "rate_per_s": ("s⁻¹", "Rate per ion in the first layer, into the ceramic"),
         "rate_interval_per_s": ("s⁻¹", "Its interval"),
         "log_error": ("", "Standard error of ln Γ, from its interval"),
         "log_error_used": ("", "The larger of this and the geometric mean over all measured rates"),
         "equivalent_events": ("events", "Independent entries that would tell as much"),
+        "faces": ("", "Number of faces whose rates are known at this temperature"),
+        "mean_rate_per_s": (
+            "s⁻¹",
+            "Mean over these faces, weighted by their ions, which enters the fit; the counts are of both faces",
+        ),
+        "mean_rate_interval_per_s": ("s⁻¹", "Its interval"),
         "lowering_K": ("K", "Slope × Δz"),
         "counted_rate_per_s": ("s⁻¹", "Rate at this temperature from the counts alone; null if they give none"),
         "counted_rate_interval_per_s": ("s⁻¹", "Its interval, the union over the laws"),
         "counted_rate_extrapolated": ("", "Whether the temperature lies outside those of the counts"),
-        "agrees": ("", "Whether both intervals overlap; null where the counts give none"),
+        "agrees": ("", "Whether its interval and that of the mean overlap; null where the counts give none"),
     },
 )
 
@@ -71,6 +82,10 @@ def checked_crossing(label: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError(
             f"runs.{label}.{CROSSING}.layer_density_per_nm2 = {density!r}: must be null or a number above zero"
         )
+    counted = found.get("layer_ions_counted")
+    if density is not None and counted is not None and not (isinstance(counted, int) and counted > 0):
+        place = f"runs.{label}.{CROSSING}.layer_ions_counted"
+        raise ValueError(f"{place} = {counted!r}: must be a whole number above zero")
     interval = found["rate_in_interval_per_s"]
     known = {**found, "ion": str(found["ion"]).lower()}
     if interval is None:
@@ -103,29 +118,67 @@ def measured_rate(label: str, found: Mapping[str, Any], lowering: float) -> Meas
     low, high = found["rate_in_interval_per_s"]
     normal = float(stats.norm.ppf((1 + found["level"]) / 2))
     log_error = float(np.clip(math.log(high / low) / (2 * normal), *MeasuredRate.LOG_ERRORS))
-    return MeasuredRate(float(found["temperature_K"]), float(found["rate_in_per_s"]), log_error, lowering, label)
+    return MeasuredRate(
+        float(found["temperature_K"]),
+        float(found["rate_in_per_s"]),
+        log_error,
+        lowering,
+        label,
+        str(found["side"]),
+        found.get("layer_density_per_nm2"),
+        found.get("layer_ions_counted") if found.get("layer_density_per_nm2") else None,
+    )
 
 
-def crossing_record(
-    one: MeasuredRate, used: float, found: Mapping[str, Any], alone: Mapping[float, RateEstimate]
-) -> dict[str, Any]:
-    """Return :data:`CROSSING_RECORD` of a measured rate.
+def crossing_records(
+    measured: Sequence[MeasuredRate],
+    found: Mapping[str, Mapping[str, Any]],
+    alone: Mapping[float, RateEstimate],
+    level: float,
+) -> list[dict[str, Any]]:
+    """Return :data:`CROSSING_RECORD` of all measured rates that are in the fit.
 
-    ``used`` is the error that entered the fit, ``alone`` has the rates of the counts by temperature (K).
+    ``found`` has the results of ``cse.crossing`` by label, ``alone`` the rates of the counts by temperature (K).
     """
-    low, high = found["rate_in_interval_per_s"]
-    estimate = alone.get(one.temperature, RateEstimate(one.temperature, UNKNOWN, 0.0, math.inf, extrapolated=True))
-    known = math.isfinite(estimate.rate.median)
+    means = {round(one.temperature): one for one in over_faces(measured)}
+    records = []
+    for one, error in zip(measured, used_log_errors(measured), strict=True):
+        there = [other.face for other in measured if round(other.temperature) == round(one.temperature)]
+        mean = means[round(one.temperature)]
+        record = _record(one, error, found[one.label])
+        records.append(record | _beside(mean, len(set(there)), alone, level))
+    return records
+
+
+def _record(one: MeasuredRate, used: float, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a record that are of one face; ``used`` is the error that entered the fit."""
     return {
         "run": one.label,
         "temperature_K": one.temperature,
-        "side": str(found["side"]),
+        "side": one.face,
+        "layer_density_per_nm2": one.ions,
+        "layer_ions_counted": one.counted,
         "rate_per_s": one.rate,
-        "rate_interval_per_s": [low, high],
+        "rate_interval_per_s": list(found["rate_in_interval_per_s"]),
         "log_error": one.log_error,
         "log_error_used": used,
         "equivalent_events": used**-2,
         "lowering_K": one.lowering,
+    }
+
+
+def _beside(mean: MeasuredRate, faces: int, alone: Mapping[float, RateEstimate], level: float) -> dict[str, Any]:
+    """Return the mean over the faces, and what the counts alone give, which are of both faces."""
+    reach = math.exp(float(stats.norm.ppf((1 + level) / 2)) * mean.log_error)
+    low, high = mean.rate / reach, mean.rate * reach
+    estimate = alone.get(
+        mean.temperature, RateEstimate(mean.temperature, UNKNOWN, 0.0, math.inf, extrapolated=True)
+    )
+    known = math.isfinite(estimate.rate.median)
+    return {
+        "faces": faces,
+        "mean_rate_per_s": mean.rate,
+        "mean_rate_interval_per_s": [low, high],
         "counted_rate_per_s": estimate.rate.median if known else None,
         "counted_rate_interval_per_s": [estimate.rate.low, finite_or_none(estimate.rate.high)] if known else None,
         "counted_rate_extrapolated": estimate.extrapolated if known else None,
@@ -138,6 +191,12 @@ def crossing_sentences(record: Mapping[str, Any]) -> Iterator[str]:
     low, high = record["rate_interval_per_s"]
     rate = f"Γ({record['temperature_K']:g} K) = {record['rate_per_s']:.2g} s⁻¹ per ion ({low:.2g} to {high:.2g})"
     yield f"{rate}, measured, {record['side']}: {record['run']}"
+    # nodes of earlier versions took each face for the mean
+    if record.get("faces") == 1:
+        yield f"  {ONE_FACE}"
+    elif "faces" in record:
+        low, high = record["mean_rate_interval_per_s"]
+        yield f"  the mean of both faces is {record['mean_rate_per_s']:.2g} ({low:.2g} to {high:.2g})"
     if record["agrees"] is not None:
         low, high = record["counted_rate_interval_per_s"]
         interval = f"{record['counted_rate_per_s']:.2g} ({low:.2g} to {math.inf if high is None else high:.2g})"

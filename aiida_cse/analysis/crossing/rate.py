@@ -24,6 +24,7 @@ from aiida_cse.analysis.registry import finite_or_none, finite_range_or_none
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.crossing import CrossingPlan, Passage
 from aiida_cse.physics.crossing.reactive_flux import (
+    CrossingRate,
     Transmission,
     balance,
     crossing_rate,
@@ -104,7 +105,7 @@ def crossing(
     found: Mapping[str, Any],
     plan: CrossingPlan,
     passage: Passage,
-    layer_ions: float,
+    layer_ions: Sequence[int],
     failed: Sequence[str] = (),
     off_equilibrium: str = "",
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -119,7 +120,7 @@ def crossing(
     plan, passage
         What was run, and where.
     layer_ions
-        Mean number of ions in the first layer.
+        Number of ions in the first layer of each system.
     failed
         Names of the ladders that failed.
     off_equilibrium
@@ -145,7 +146,7 @@ def crossing(
     undecided = float(starts.undecided.sum() / max(int((starts.reactive | starts.undecided).sum()), 1))
     well = tuple(found["well_range_A"])
     lengths = [(high - low) / 10 for low, high in info.box]
-    area = lengths[0] * lengths[1]
+    area, ions = lengths[0] * lengths[1], float(np.mean(layer_ions))
     results: dict[str, Any] = {
         **{key: found[key] for key in ("temperature_K", "ion", "side", "level", "well_range_A", "surface_z_A")},
         "ladders": len(profile.ladders),
@@ -167,18 +168,19 @@ def crossing(
         **_rate_entries("out", out.value, (out.low, out.high)),
         **_parabola(profile, (well[0], well[1]), surface, mass, reach),
         **_diffusion(ladders, profile, plan, passage, surface, kappa.value),
-        "layer_ions": layer_ions,
+        "layer_ions": ions,
+        "layer_ions_counted": sum(layer_ions),
         "area_nm2": area,
-        "layer_density_per_nm2": layer_ions / area if layer_ions else None,
+        "layer_density_per_nm2": ions / area if ions else None,
         "off_equilibrium": off_equilibrium or None,
-        **_of_area(into.value, (into.low, into.high), layer_ions, area, kelvin),
+        **_of_area(into, layer_ions, area, kelvin, profile.level),
         **_conditions(found),
         "steps": starts.steps,
         "failed_ladders": list(failed),
         "reasons": [
             *([off_equilibrium] if off_equilibrium else []),
             *_warnings(found, kappa, reverse, undecided, plan),
-            *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not layer_ions)),
+            *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not ions)),
         ],
     }
     return results, _in_time(starts)
@@ -358,18 +360,25 @@ def _diffusion(
 
 
 def _of_area(
-    rate: float, ends: tuple[float, float], ions: float, area: float, temperature: float
+    rate: CrossingRate, layer_ions: Sequence[int], area: float, temperature: float, level: float
 ) -> dict[str, Any]:
-    """Return crossings per area and the resistance of the face; null without ions in the layer."""
+    """Return crossings per area and the resistance of the face; null without ions in the layer.
+
+    The number of ions in the layer is taken to scatter as that of independent ions (Poisson). The intervals of its
+    logarithm and of ln Γ add as errors do.
+    """
     keys = ("crossings_per_nm2_per_s", "resistance_ohm_cm2", "resistance_interval_ohm_cm2")
-    if not (ions > 0 and rate > 0):
+    ions = float(np.mean(layer_ions))
+    if not (ions > 0 and rate.value > 0):
         return dict.fromkeys(keys)
-    low, high = (
-        float(interfacial_resistance(end * ions, area, temperature)) if 0 < end < math.inf else math.nan
-        for end in ends[::-1]
-    )
-    value = float(interfacial_resistance(rate * ions, area, temperature))
-    return dict(zip(keys, (rate * ions / area, value, finite_range_or_none([low, high])), strict=True))
+    scatter = float(stats.norm.ppf((1 + level) / 2)) / math.sqrt(sum(layer_ions))
+    factors = [
+        math.exp(math.hypot(math.log(rate.value / end), scatter)) if 0 < end < math.inf else math.nan
+        for end in (rate.high, rate.low)
+    ]
+    value = float(interfacial_resistance(rate.value * ions, area, temperature))
+    interval = finite_range_or_none([value / factors[0], value * factors[1]])
+    return dict(zip(keys, (rate.value * ions / area, value, interval), strict=True))
 
 
 def _conditions(found: Mapping[str, Any]) -> dict[str, Any]:

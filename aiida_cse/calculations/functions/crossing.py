@@ -75,7 +75,7 @@ def crossing(
         found = {name: profile.get_array(name) for name in profile.get_arraynames()} | {
             key: value for key, value in profile.base.attributes.all.items() if not key.startswith("array|")
         }
-        ions = float(np.mean(list(counts.values())))
+        ions = list(counts.values())
         rate, in_time = rate_of(runs, found, asked, passage, ions, failed.get_list(), off_equilibrium.value)
     except (ValueError, KeyError) as error:
         return ExitCode(CANNOT_CROSS, f"there is no rate: {_words(error)}")

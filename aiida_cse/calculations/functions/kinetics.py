@@ -15,8 +15,8 @@ __all__ = ["kinetics"]
 
 CANNOT_EXTRAPOLATE = 337
 #: AiiDA keys its cache with the source of this file: raise when results change their meaning. 2: union over laws,
-#: and no run off equilibrium by its condition alone
-CACHE_VERSION = 2
+#: and no run off equilibrium by its condition alone. 3: measured rates are averaged over the faces
+CACHE_VERSION = 3
 
 
 @calcfunction

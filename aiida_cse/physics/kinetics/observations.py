@@ -4,16 +4,21 @@ A rate that was measured without counting, from umbrella windows and short traje
 (:mod:`aiida_cse.physics.crossing`), enters the same likelihood: with a standard error σ of its logarithm it tells
 as much as 1 / σ² independent entries. Jeffreys' posterior of a Poisson rate from k entries has the mean
 ψ(k + ½) ≈ ln k of ln(rate × exposure) and the variance ψ′(k + ½) ≈ 1 / k, which are those of the measured rate.
+
+Entries are counted at both faces of the slab, over the ions in both first layers. Their rate is therefore the mean
+of the rates of the faces, weighted by these ions. A measured rate is that of one face; both are averaged in
+the same way before they enter the likelihood.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import special, stats
 
 from aiida_cse.physics.kinetics.posterior import CountData
 from aiida_cse.physics.statistics import arguments
@@ -25,9 +30,14 @@ __all__ = [
     "Observation",
     "count_data",
     "hot_barrier",
+    "over_faces",
     "used_dispersions",
     "used_log_errors",
 ]
+
+Floats = NDArray[np.float64]
+#: draws of the mean over the faces; its error is then known to 0.5 %
+_DRAWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,11 @@ class MeasuredRate:
         δ as in :class:`Observation`, K.
     label
         Name in the results.
+    face
+        Face of the slab, as ``left``.
+    ions, counted
+        Mean number of ions in the first layer of this face, in any unit, and the number of ions that were counted
+        for it; None if unknown.
 
     Raises
     ------
@@ -139,10 +154,16 @@ class MeasuredRate:
     log_error: float
     lowering: float = 0.0
     label: str = ""
+    face: str = ""
+    ions: float | None = None
+    counted: float | None = None
 
     def __post_init__(self) -> None:
         arguments.number("temperature", self.temperature, above=0)
         arguments.number("rate", self.rate, above=0)
+        for name in ("ions", "counted"):
+            if (value := getattr(self, name)) is not None:
+                arguments.number(name, value, above=0)
         least, most = self.LOG_ERRORS
         arguments.number("log_error", self.log_error, least=least, most=most)
         arguments.number("lowering", self.lowering)
@@ -167,21 +188,63 @@ def used_log_errors(measured: Sequence[MeasuredRate]) -> list[float]:
     return [max(error, float(stats.gmean(errors))) for error in errors]
 
 
+def over_faces(measured: Sequence[MeasuredRate]) -> list[MeasuredRate]:
+    """Return one rate for each temperature (of whole K): the mean over the faces that were measured there.
+
+    Faces are weighted by their ions, whose number is taken to scatter as that of independent ions (Poisson);
+    several rates of a face share its weight. Where the number of one is unknown, all weights are equally likely.
+    Errors are those of :func:`used_log_errors`; ln Γ of each rate is taken as normal. The mean and the standard
+    deviation of the logarithm of the average follow from draws.
+    """
+    errors = used_log_errors(measured)
+    found = []
+    for kelvin in dict.fromkeys(round(one.temperature) for one in measured):
+        there = [place for place, one in enumerate(measured) if round(one.temperature) == kelvin]
+        rates, sigma = [measured[place] for place in there], np.array([errors[place] for place in there])
+        if len(rates) == 1:
+            found.append(replace(rates[0], log_error=float(sigma[0])))
+            continue
+        generator = np.random.default_rng(0)
+        drawn = generator.standard_normal((_DRAWS, len(rates))) * sigma
+        weights = _drawn_weights(rates, generator)
+        logs = special.logsumexp(drawn + np.log([one.rate for one in rates]), b=weights, axis=1)
+        error = float(np.clip(logs.std(), *MeasuredRate.LOG_ERRORS))
+        label = ", ".join(one.label for one in rates)
+        found.append(replace(rates[0], rate=float(np.exp(logs.mean())), log_error=error, label=label))
+    return found
+
+
+def _drawn_weights(rates: Sequence[MeasuredRate], generator: np.random.Generator) -> Floats:
+    """Return draws (D, rates) of the shares that rates of one temperature have in the mean over their faces."""
+    faces = list(dict.fromkeys(one.face for one in rates))
+    owners = [[one for one in rates if one.face == face] for face in faces]
+    known = all(one.ions is not None for one in rates)
+    ions = np.array([np.mean([one.ions or 1.0 for one in own]) if known else 1.0 for own in owners])
+    # several crossings of a face begin with the same systems
+    counted = np.array([max(one.counted or 1.0 for one in own) if known else 1.0 for own in owners])
+    weights = generator.gamma(counted, ions / counted, (_DRAWS, len(faces)))
+    own = [faces.index(one.face) for one in rates]
+    shared = weights[:, own] / [len(owners[place]) for place in own]
+    drawn: Floats = shared / shared.sum(axis=1, keepdims=True)
+    return drawn
+
+
 def count_data(runs: Sequence[Observation], measured: Sequence[MeasuredRate] = ()) -> CountData:
     """Return the counts of the runs in units of independent events, and then the measured rates as such.
 
-    Counts and exposures of a run are divided by its φ.
+    Counts and exposures of a run are divided by its φ; measured rates are averaged over the faces.
     """
     dispersions = np.array(used_dispersions(runs)) if runs else np.empty(0)
-    equivalent = np.array(used_log_errors(measured)) ** -2.0
-    everything: list[Observation | MeasuredRate] = [*runs, *measured]
+    means = over_faces(measured)
+    equivalent = np.array([one.log_error for one in means]) ** -2.0
+    everything: list[Observation | MeasuredRate] = [*runs, *means]
     return CountData(
         temperature=np.array([one.temperature for one in everything], dtype=np.float64),
         events=np.concatenate([np.array([run.events for run in runs]) / dispersions, equivalent]),
         exposure=np.concatenate(
             [
                 np.array([run.exposure for run in runs]) / dispersions,
-                equivalent / np.array([one.rate for one in measured]),
+                equivalent / np.array([one.rate for one in means]),
             ]
         ),
         lowering=np.array([one.lowering for one in everything], dtype=np.float64),

@@ -292,16 +292,20 @@ def _draw_counted(axes: Axes, counted: Sequence[_Counted], reference: Mapping[fl
 def _draw_measured(
     axes: Axes, measured: Sequence[Mapping[str, Any]], reference: Mapping[float, float] | None
 ) -> list[Any]:
-    """Draw rates that were measured without counting, with their intervals."""
-    if not measured:
-        return []
-    kelvin = [one["temperature_K"] for one in measured]
-    scale = _scale(kelvin, reference)
-    rates_there = np.array([one["rate_per_s"] for one in measured])
-    errors = np.abs(np.array([one["rate_interval_per_s"] for one in measured]).T - rates_there) / scale
-    style: dict[str, Any] = {"color": ROLES["known"], "marker": "s", "linestyle": "none", "markersize": 4.5}
-    axes.errorbar(1000 / np.array(kelvin), rates_there / scale, yerr=errors, zorder=4.5, label="measured", **style)
-    return [proxy("measured without counting", **style)]
+    """Draw rates that were measured without counting, with their intervals: triangles that point to their face."""
+    handles = []
+    for side, marker in (("left", "<"), ("right", ">")):
+        there = [one for one in measured if one["side"] == side]
+        if not there:
+            continue
+        kelvin = [one["temperature_K"] for one in there]
+        scale = _scale(kelvin, reference)
+        found = np.array([one["rate_per_s"] for one in there])
+        errors = np.abs(np.array([one["rate_interval_per_s"] for one in there]).T - found) / scale
+        style: dict[str, Any] = {"color": ROLES["known"], "marker": marker, "linestyle": "none", "markersize": 5}
+        axes.errorbar(1000 / np.array(kelvin), found / scale, yerr=errors, zorder=4.5, label="measured", **style)
+        handles.append(proxy(f"measured without counting, {side}", **style))
+    return handles
 
 
 def _draw_bound(axes: Axes, x: float, bound: float, colour: str) -> None:

@@ -18,7 +18,14 @@ from aiida_cse.workchains.common.protocol import split_overrides
 from aiida_cse.workchains.common.starts import temperature_label
 from aiida_cse.workchains.crossing import CrossingWorkChain, nearest_systems, places_from
 
-__all__ = ["CROSSING_OUTPUTS", "CrossingStudy", "crossing_part", "crossings_failed", "planned_crossings"]
+__all__ = [
+    "CROSSING_OUTPUTS",
+    "CrossingStudy",
+    "crossing_label",
+    "crossing_part",
+    "crossings_failed",
+    "planned_crossings",
+]
 
 SIDES = ("left", "right")
 #: distance between the seeds of the crossings of a study
@@ -62,7 +69,7 @@ class CrossingStudy(VersionedWorkChain):
         spec.output_namespace(
             "crossings",
             dynamic=True,
-            help="For each temperature and side of `crossing`, as `T0400_left`: rate, F(z) and κ(t).",
+            help="For each temperature and side, as `T0400_left`: rate, F(z) and κ(t) of a crossing.",
         )
         spec.exit_code(353, "ERROR_CROSSINGS", message="{crossings_failed}: {crossings}")
 
@@ -108,7 +115,8 @@ class CrossingStudy(VersionedWorkChain):
     def attach_crossings(self) -> dict[str, dict[str, orm.Dict]]:
         """Attach the results of all crossings; return those with a rate, as runs of the kinetics."""
         rates = {}
-        for label, _, _ in planned_crossings(self.inputs):
+        planned = [label for label, _, _ in planned_crossings(self.inputs)]
+        for label in dict.fromkeys([*planned, *self.inputs.get("done", {}).get("crossings", {})]):
             run: Any = self.ctx.get(f"crossing_{label}")
             source = self._done_crossing(label) if run is None else run.outputs
             results = {name: source[name] for name in CROSSING_OUTPUTS if name in source}
@@ -134,13 +142,18 @@ class CrossingStudy(VersionedWorkChain):
         return found
 
 
+def crossing_label(temperature: float, side: str) -> str:
+    """Return the label of a crossing at a temperature (K) in a study, as ``T0400_left``."""
+    return f"{temperature_label(temperature)}_{side}"
+
+
 def planned_crossings(inputs: Any) -> list[tuple[str, float, str]]:
     """Return label, temperature (K) and side of each crossing of a study, from its inputs or its builder."""
     asked = inputs.get("crossing", {})
     if "temperatures" not in asked:
         return []
     return [
-        (f"{temperature_label(temperature)}_{side}", temperature, side)
+        (crossing_label(temperature, side), temperature, side)
         for temperature in asked["temperatures"].get_list()
         for side in asked["sides"].get_list()
     ]
