@@ -19,6 +19,7 @@ from aiida_cse.analysis.crossing.observations import (
     crossing_records,
     crossing_sentences,
     measured_rate,
+    waiting_ions,
 )
 from aiida_cse.analysis.registry import Documented, finite_or_none
 from aiida_cse.analysis.resistance import RESISTANCE_KEYS, resistances_from_rates
@@ -290,7 +291,8 @@ def kinetics(
     ----------
     runs
         Per label the results of :data:`PARTS`, of the same ion and counted in the same way, or :data:`CROSSING`
-        alone, a rate that was measured without counting.
+        alone, a rate that was measured without counting. Populations of the runs tell how many ions wait at each
+        face, for the mean of the rates that were measured there.
     settings
         Wanted temperatures, shifts and levels.
     shifts
@@ -380,7 +382,12 @@ def _fit(
         for label, run in runs.items()
     ]
     measured = [
-        measured_rate(label, one, slope * asked.shift(one["temperature_K"]))
+        measured_rate(
+            label,
+            one,
+            slope * asked.shift(one["temperature_K"]),
+            waiting_ions(runs, ion, one["temperature_K"]),
+        )
         for label, one in crossings.items()
         if crossing_objection(one) is None
     ]

@@ -145,7 +145,7 @@ def _counts(found: Mapping[str, Any], settings: KineticsSettings, slope: float) 
             lowering=slope * settings.shift(record["temperature_K"]),
             label=record["run"],
             face=record["side"],
-            ions=record.get("layer_density_per_nm2"),
+            ions=record.get("layer_ions"),
             counted=record.get("layer_ions_counted"),
         )
         for record in found.get("crossings", ())

@@ -198,9 +198,10 @@ def get_builder_from_study(
         else {}
     )
     joining = _measured(crossings or (), runs)
-    for label, one in joining.items() if notes is not None else ():
-        place = " in place of that of the study" if label in measured else ""
-        notes.append(f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics{place}")
+    if notes is not None:
+        for label, one in joining.items():
+            place = " in place of that of the study" if label in measured else ""
+            notes.append(f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics{place}")
     measured |= joining
     rates = {"crossings": measured} if measured else {}
     builder.done = {**phases, **rates, "runs": runs}

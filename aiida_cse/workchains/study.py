@@ -10,6 +10,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext, WorkChain
 from aiida.orm import to_aiida_type
 
+from aiida_cse.analysis.crossing.observations import POPULATIONS
 from aiida_cse.analysis.kinetics import PARTS, KineticsSettings, conclusions
 from aiida_cse.analysis.registry import observables
 from aiida_cse.analysis.settings import AnalysisSettings, with_complete_criteria
@@ -352,7 +353,10 @@ class StudyWorkChain(ProtocolMixin, LabelledOutputs, CrossingStudy):
         analysed = {label: run for label, run in runs.items() if all(name in run for name in PARTS)}
         if not analysed and not measured:
             return
-        inputs: dict[str, Any] = {label: {name: run[name] for name in PARTS} for label, run in analysed.items()}
+        parts = (*PARTS, *([POPULATIONS] if measured else []))
+        inputs: dict[str, Any] = {
+            label: {name: run[name] for name in parts if name in run} for label, run in analysed.items()
+        }
         shift = self._attach_shifts(analysed)
         if shift is not None and self.inputs.kinetics.get_dict().get("shifts") is None:
             inputs["shifts"] = shift

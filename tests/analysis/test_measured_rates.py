@@ -83,6 +83,15 @@ def test_rates_of_both_faces_enter_as_their_mean_by_ions(ratio: float) -> None:
     assert low < rate(400) < high
     assert found["p_value"] > 0.05
     assert {record["run"] for record in found["crossings"]} < set(found["used"])
+    # the populations of a run in equilibrium tell the numbers of ions better than the systems of a crossing
+    populations = {f"n_li_layer_{side}{end}": value for side, end, value in (
+        ("left", "", 30.0), ("left", "_error", 0.3), ("right", "", 10.0), ("right", "_error", 0.1),
+    )}  # fmt: skip
+    few = {**HOT, **faces(ratio, layer_density_per_nm2=1.0, layer_ions_counted=2)}
+    few["T0700_r1"] = few["T0700_r1"] | {"populations": populations}
+    better = kinetics(few, SETTINGS)
+    assert [one["layer_ions"] for one in better["crossings"]] == [30, 10]
+    assert better["rate_0400K_per_s"] == pytest.approx(found["rate_0400K_per_s"], rel=0.01)
     for record in found["crossings"]:
         assert (record["faces"], record["agrees"]) == (2, True)
         assert record["mean_rate_per_s"] == pytest.approx(rate(400), rel=0.03)

@@ -21,15 +21,19 @@ __all__ = [
     "CROSSING",
     "CROSSING_RECORD",
     "ONE_FACE",
+    "POPULATIONS",
     "checked_crossing",
     "crossing_objection",
     "crossing_records",
     "crossing_sentences",
     "measured_rate",
+    "waiting_ions",
 ]
 
 #: the one part of a run whose rate was measured without counting
 CROSSING = "crossing"
+#: the part of a run that tells how many ions wait at each face
+POPULATIONS = "populations"
 #: what is said of a rate where that of the other face is unknown
 ONE_FACE = "of one face only: the fit takes it for the mean of both"
 
@@ -40,8 +44,12 @@ CROSSING_RECORD = Documented(
         "run": ("", "Label of the measurement"),
         "temperature_K": ("K", "Its temperature"),
         "side": ("", "Face of the slab"),
-        "layer_density_per_nm2": ("nm⁻²", "Ions in the first layer of this face per area; null if unknown"),
-        "layer_ions_counted": ("", "Number of ions that were counted for it; null if unknown"),
+        "layer_ions": (
+            "",
+            "Ions in the first layer of this face, in the nearest run in equilibrium; without one, those per nm² "
+            "in the systems of the crossing; null if unknown",
+        ),
+        "layer_ions_counted": ("", "Number of independent ions that scatters as much; null if unknown"),
         "rate_per_s": ("s⁻¹", "Rate per ion in the first layer, into the ceramic"),
         "rate_interval_per_s": ("s⁻¹", "Its interval"),
         "log_error": ("", "Standard error of ln Γ, from its interval"),
@@ -113,21 +121,43 @@ def crossing_objection(found: Mapping[str, Any]) -> str | None:
     )
 
 
-def measured_rate(label: str, found: Mapping[str, Any], lowering: float) -> MeasuredRate:
-    """Return the observation of a measured rate; its error is that of its interval."""
+def waiting_ions(
+    runs: Mapping[str, Mapping[str, Any]], ion: str, temperature: float
+) -> dict[str, tuple[float, float]]:
+    """Return the ions in the first layer of each face, from the run in equilibrium nearest to a temperature (K).
+
+    These are the mean and the number of independent ions that scatters as much. Empty if no such run has the
+    populations of both with errors.
+    """
+    found: dict[float, dict[str, tuple[float, float]]] = {}
+    for run in runs.values():
+        populations = run.get(POPULATIONS, {})
+        keys = {side: f"n_{ion}_layer_{side}" for side in ("left", "right")}
+        numbers = [populations.get(f"{key}{end}") for key in keys.values() for end in ("", "_error")]
+        if run["equilibration"]["equilibrated"] and all(isinstance(one, float) and one > 0 for one in numbers):
+            distance = abs(run["transitions"]["temperature_K"] - temperature)
+            found[distance] = {
+                side: (populations[key], (populations[key] / populations[f"{key}_error"]) ** 2)
+                for side, key in keys.items()
+            }
+    return found[min(found)] if found else {}
+
+
+def measured_rate(
+    label: str, found: Mapping[str, Any], lowering: float, waiting: Mapping[str, tuple[float, float]]
+) -> MeasuredRate:
+    """Return the observation of a measured rate; its error is that of its interval.
+
+    ``waiting`` is that of :func:`waiting_ions`. Without it the ions are those in the systems of the crossing.
+    """
     low, high = found["rate_in_interval_per_s"]
     normal = float(stats.norm.ppf((1 + found["level"]) / 2))
     log_error = float(np.clip(math.log(high / low) / (2 * normal), *MeasuredRate.LOG_ERRORS))
-    return MeasuredRate(
-        float(found["temperature_K"]),
-        float(found["rate_in_per_s"]),
-        log_error,
-        lowering,
-        label,
-        str(found["side"]),
-        found.get("layer_density_per_nm2"),
-        found.get("layer_ions_counted") if found.get("layer_density_per_nm2") else None,
-    )
+    side, density = str(found["side"]), found.get("layer_density_per_nm2")
+    own = (density, found.get("layer_ions_counted")) if density else (None, None)
+    ions, counted = waiting.get(side, own)
+    rate = float(found["rate_in_per_s"])
+    return MeasuredRate(float(found["temperature_K"]), rate, log_error, lowering, label, side, ions, counted)
 
 
 def crossing_records(
@@ -156,7 +186,7 @@ def _record(one: MeasuredRate, used: float, found: Mapping[str, Any]) -> dict[st
         "run": one.label,
         "temperature_K": one.temperature,
         "side": one.face,
-        "layer_density_per_nm2": one.ions,
+        "layer_ions": one.ions,
         "layer_ions_counted": one.counted,
         "rate_per_s": one.rate,
         "rate_interval_per_s": list(found["rate_in_interval_per_s"]),

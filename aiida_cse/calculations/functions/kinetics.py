@@ -26,7 +26,8 @@ def kinetics(settings: orm.Dict, shifts: orm.Dict | None = None, **runs: Any) ->
     :param settings: temperatures of the wanted rates, and their extrapolation, see KineticsSettings.
     :param shifts: Δz from the profiles of the runs (``cse.shifts``), used if the settings give none.
     :param runs: per run, under a label of your own, its ``transitions``, ``equilibration`` and ``barrier``, or
-        ``crossing`` alone, a rate that was measured without counting.
+        ``crossing`` alone, a rate that was measured without counting. The ``populations`` of runs are the weights
+        of the faces in the mean of measured rates.
     """
     contents = {
         label: {name: node.get_dict() for name, node in results.items()} if isinstance(results, Mapping) else {}

@@ -137,8 +137,8 @@ class MeasuredRate:
     face
         Face of the slab, as ``left``.
     ions, counted
-        Mean number of ions in the first layer of this face, in any unit, and the number of ions that were counted
-        for it; None if unknown.
+        Number of ions in the first layer of this face, in any unit, and the number of independent ions that
+        scatters as much, the inverse square of its relative error; None if unknown.
 
     Raises
     ------
@@ -191,8 +191,8 @@ def used_log_errors(measured: Sequence[MeasuredRate]) -> list[float]:
 def over_faces(measured: Sequence[MeasuredRate]) -> list[MeasuredRate]:
     """Return one rate for each temperature (of whole K): the mean over the faces that were measured there.
 
-    Faces are weighted by their ions, whose number is taken to scatter as that of independent ions (Poisson);
-    several rates of a face share its weight. Where the number of one is unknown, all weights are equally likely.
+    Faces are weighted by their ions; several rates of a face share its weight. The number of ions is drawn from a
+    Gamma distribution with its error. Where that of one face is unknown, all weights are equally likely.
     Errors are those of :func:`used_log_errors`; ln Γ of each rate is taken as normal. The mean and the standard
     deviation of the logarithm of the average follow from draws.
     """

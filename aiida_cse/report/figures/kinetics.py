@@ -35,7 +35,7 @@ __all__ = ["rates"]
 Floats = NDArray[np.float64]
 
 #: mm; from this width on the legend has three columns
-_WIDE = 120.0
+_WIDE = 140.0
 #: temperatures at which the curves are computed
 _POINTS = 40
 #: colour and line of each law
@@ -80,7 +80,10 @@ def _caption(findings: Findings) -> str:
     if any(run.scalars["transitions"].get("condition_minimum_excess") is not None for run in runs.values()):
         sentences.append("Entries count only while the excess is at least the condition, where it ever is.")
     if _measured(findings):
-        sentences.append("Squares are rates that were measured without counting, with their intervals.")
+        sentences.append(
+            "Triangles are rates that were measured without counting, with their intervals; they point to their "
+            "face. The fit takes the mean of both, weighted by the ions that wait there."
+        )
     if findings.kinetics is not None:
         sentences.append(_fit_words(findings))
     unseen = [one.label for one in counted if np.isnan(one.rate) and np.isnan(one.upper)]
@@ -304,7 +307,7 @@ def _draw_measured(
         errors = np.abs(np.array([one["rate_interval_per_s"] for one in there]).T - found) / scale
         style: dict[str, Any] = {"color": ROLES["known"], "marker": marker, "linestyle": "none", "markersize": 5}
         axes.errorbar(1000 / np.array(kelvin), found / scale, yerr=errors, zorder=4.5, label="measured", **style)
-        handles.append(proxy(f"measured without counting, {side}", **style))
+        handles.append(proxy(f"measured, {side} face", **style))
     return handles
 
 
@@ -448,7 +451,7 @@ def _temperature_axes(axes: Sequence[Axes], temperatures: Sequence[float], *, na
     top = axes[0].secondary_xaxis("top", functions=(_inverse, _inverse))
     shown: list[float] = []
     for one in reversed(kelvin):
-        if not shown or 1000 / one - 1000 / shown[-1] >= (0.1 if narrow else 0.05) * float(np.ptp(inverse)):
+        if not shown or 1000 / one - 1000 / shown[-1] >= (0.1 if narrow else 0.07) * float(np.ptp(inverse)):
             shown.append(one)
     top.set_xticks(shown)
     top.set_xticklabels([f"{one:g}" for one in shown])
