@@ -198,19 +198,20 @@ def get_builder_from_study(
         else {}
     )
     joining = _measured(crossings or (), runs)
-    if notes is not None:
-        for label, one in joining.items():
-            place = " in place of that of the study" if label in measured else ""
-            notes.append(f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics{place}")
+    said = [
+        f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics"
+        + (" in place of that of the study" if label in measured else "")
+        for label, one in joining.items()
+    ]
     measured |= joining
     rates = {"crossings": measured} if measured else {}
     builder.done = {**phases, **rates, "runs": runs}
     use_codes(builder, codes or {}, options)
     if length_ns is not None or unchanged:
-        shortened = _use_last_checkpoints(builder, runs)
-        if notes is not None:
-            notes.extend(shortened)
+        said += _use_last_checkpoints(builder, runs)
         builder.done = {**phases, **rates, "runs": runs}
+    if notes is not None:
+        notes.extend(said)
     joined = all("interface" in runs.get(label, {}) for label, _, _ in planned_runs(builder))
     refuse_unusable_codes(builder, (*phases, "interface") if joined else tuple(phases))
     _name_continuation(builder, study)
