@@ -25,6 +25,8 @@ SHOTS = "shots.txt"
 BIAS_COLUMNS = ("v_bias_z", "v_bias_force")
 #: thermo column of a bias that counts ions
 INSIDE_COLUMN = "v_inside"
+#: what COLVARS reads: the bias, and the atoms of its groups
+_COLVARS, _COLVARS_GROUPS = "bias.colvars", "bias.ndx"
 #: the structure of a shots stage, with all digits
 _STRUCTURE = "shots.structure"
 #: columns of that file which a start restores
@@ -59,12 +61,15 @@ def bias_commands(bias: Bias, fix: str) -> tuple[list[str], list[str]]:
     The fix must precede one that holds the ceramic, which cancels all forces before it.
     """
     opening, closing = _coordinate(bias, f"{bias.centre:.17g}")
-    # LAMMPS counts from the first group to the second
-    target = f"$(-({bias.centre:.17g}+{bias.zero:.17g}+v_bias_image):%.17g)"
+    apply, force = {
+        "spring": (_spring, f"f_{fix}_bias[3]"),
+        # the fix tells its energy only
+        "colvars": (_colvars, f"-{bias.spring:.17g}*(v_bias_z-({bias.centre:.17g}))"),
+    }[bias.by]
     opening += [
-        f"fix {fix}_bias tagged spring couple reference {bias.spring:.17g} NULL NULL {target} 0.0",
+        *apply(bias, f"{fix}_bias"),
         f"fix_modify {fix}_bias energy yes",
-        f"variable bias_force equal f_{fix}_bias[3]",
+        f"variable bias_force equal {force}",
     ]
     closing = ["variable bias_force delete", f"unfix {fix}_bias", *closing]
     if bias.inside is None:
@@ -82,6 +87,42 @@ def bias_commands(bias: Bias, fix: str) -> tuple[list[str], list[str]]:
     ]
     ends = ("variable inside delete", "uncompute bias_within", "variable bias_within delete")
     return opening, [*ends, "variable bias_off delete", "group counted delete", *closing]
+
+
+def _spring(bias: Bias, fix: str) -> list[str]:
+    # LAMMPS counts from the first group to the second
+    target = f"$(-({bias.centre:.17g}+{bias.zero:.17g}+v_bias_image):%.17g)"
+    return [f"fix {fix} tagged spring couple reference {bias.spring:.17g} NULL NULL {target} 0.0"]
+
+
+def _colvars(bias: Bias, fix: str) -> list[str]:
+    """Return the fix of COLVARS with its files; it takes unwrapped positions, as ``xcm`` does."""
+    target = f"$({bias.centre:.17g}+{bias.zero:.17g}+v_bias_image:%.17g)"
+    content = (
+        f"indexFile {_COLVARS_GROUPS}",
+        "colvarsTrajFrequency 0",
+        "colvarsRestartFrequency 0",
+        "colvar {",
+        "name z",
+        "distanceZ {",
+        "main { indexGroup tagged }",
+        "ref { indexGroup reference }",
+        "axis (0, 0, 1)",
+        "forceNoPBC on",
+        "}",
+        "}",
+        "harmonic {",
+        "colvars z",
+        f"centers {target}",
+        f"forceConstant {bias.spring:.17g}",
+        "}",
+    )
+    return [
+        f"group2ndx {_COLVARS_GROUPS} tagged reference",
+        # COLVARS takes one keyword from a line
+        f'print """{chr(10).join(content)}""" file {_COLVARS} screen no',
+        f"fix {fix} all colvars {_COLVARS}",
+    ]
 
 
 def shots_commands(span: Span, end: int, fix: str, group: str, plan: JobPlan) -> list[str]:

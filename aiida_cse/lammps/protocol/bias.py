@@ -5,13 +5,16 @@ Both have the coordinate of the profiles: z of the ion relative to the mid-plane
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from aiida_cse.schema import Number, StrictModel, Whole
 
-__all__ = ["Bias", "Coordinate", "Count", "Shots"]
+__all__ = ["Bias", "BiasBy", "Coordinate", "Count", "Shots"]
+
+#: who applies a bias: ``fix spring couple`` of every LAMMPS, or ``fix colvars`` of its package COLVARS
+BiasBy = Literal["spring", "colvars"]
 
 #: Å; longer than any box
 Place = Annotated[Number, Field(ge=-1e4, le=1e4)]
@@ -52,12 +55,14 @@ class Bias(Coordinate):
     the centre of mass of the framework, whose atom types ``reference`` lists. The energy is ½ ``spring`` (z −
     ``centre``)², with ``spring`` in kcal/mol/Å² and ``centre`` in Å; the framework takes the opposite force. The
     log has z (``v_bias_z``, Å) and the force on the ion (``v_bias_force``, kcal/mol/Å) every ``thermo_ps``, and
-    with ``inside`` the number of ions there (``v_inside``).
+    with ``inside`` the number of ions there (``v_inside``). With ``by: colvars`` the package COLVARS applies the
+    same force.
     """
 
     centre: Place
     spring: Number = Field(gt=0, le=1e5)
     inside: Count | None = None
+    by: BiasBy = "spring"
 
 
 class Shots(Coordinate):

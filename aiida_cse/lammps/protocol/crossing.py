@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from scipy import constants
 from typing_extensions import Self
 
+from aiida_cse.lammps.protocol.bias import BiasBy
 from aiida_cse.lammps.protocol.stage import (
     Duration,
     Interval,
@@ -122,7 +123,8 @@ class CrossingPlan(StrictModel):
     ``window_ps`` are, with z every ``sample_ps``. Later rounds go back and forth with as much time in all, most
     where the error comes from, until the standard error of F on the surface is at most ``error_kT`` k_B T, and at
     most ``rounds`` times. Where neighbours overlap too little, or a bin stays empty, the next round has another
-    window between them, with stiffer springs there; for these there are up to two more rounds.
+    window between them, with stiffer springs there; for these there are up to two more rounds. ``bias`` says
+    who applies the springs.
 
     In each ladder ``structures`` are then taken on the surface, ``structure_ps`` apart in a window of
     ``structure_spread_A``, and ``starts`` trajectories begin in each. They end ``commit_A`` from the surface, or
@@ -145,6 +147,7 @@ class CrossingPlan(StrictModel):
     structures: Whole = Field(default=8, ge=2, le=MOST_STAGES)
     structure_ps: Duration = 20.0
     structure_spread_A: Spread = 0.12  # noqa: N815 - likewise
+    bias: BiasBy = "spring"
     starts: Whole = Field(default=100, ge=1, le=10_000)
     commit_A: Number = Field(default=2.0, ge=1.5, le=20)  # noqa: N815 - likewise
     most_ps: Duration = 5.0
@@ -291,6 +294,7 @@ class CrossingPlan(StrictModel):
             "centre": centre,
             "spring": self.spring(temperature, spread) * KELVIN_TO_KCAL,
             "inside": ladder.inside,
+            "by": self.bias,
         }
 
     def _stage(self, name: str, temperature: float, duration_ps: float, **fields: Any) -> dict[str, Any]:

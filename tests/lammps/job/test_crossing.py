@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,8 +35,28 @@ def rows(job: Job, stage: str) -> dict[float, tuple[float, ...]]:
     return {row[0]: row for table in job.report.tables if table.stage == stage for row in table.rows}
 
 
-def test_interrupted_windows_and_shots_are_the_uninterrupted_ones(environment_bin: Path, tmp_path: Path) -> None:
-    system, lmp, asked = crystal_and_molecules(), environment_bin / "lmp", plan(WINDOW, SHOTS_30, NEXT)
+def by(stage: dict[str, Any], engine: str) -> dict[str, Any]:
+    return stage | {"bias": stage["bias"] | {"by": engine}}
+
+
+def test_colvars_applies_the_force_of_the_spring(environment_bin: Path, tmp_path: Path) -> None:
+    found = {}
+    for engine in ("spring", "colvars"):
+        job = Job.prepare(
+            tmp_path / engine, environment_bin / "lmp", crystal_and_molecules(), plan(by(WINDOW, engine))
+        )
+        assert job.run().report.reached(200), job.report.error
+        found[engine] = np.array(list(rows(job, "window").values()))
+    assert len(found["spring"]) > 10
+    np.testing.assert_allclose(found["colvars"], found["spring"], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["spring", "colvars"])
+def test_interrupted_windows_and_shots_are_the_uninterrupted_ones(
+    environment_bin: Path, tmp_path: Path, engine: str
+) -> None:
+    system, lmp = crystal_and_molecules(), environment_bin / "lmp"
+    asked = plan(by(WINDOW, engine), SHOTS_30, by(NEXT, engine))
     whole = Job.prepare(tmp_path / "whole", lmp, system, asked).run()
     assert whole.report.reached(430), whole.report.error
     shots = shots_of(whole, asked)
