@@ -1,5 +1,6 @@
 """The crossing: ladders there and back, F and rate from their jobs, and ladders that fail."""
 
+import math
 import re
 from typing import Any
 
@@ -161,6 +162,13 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
     assert 0.3 < found["kappa_out"] < 0.7
     assert found["rate_in_interval_per_s"][0] < found["rate_in_per_s"] < found["rate_in_interval_per_s"][1]
     assert (found["failed_ladders"], found["ladders"], found["layer_ions"]) == (["ladder_02"], 3, 3)
+    # the resistance has the error of the number of ions as well
+    low, high = found["rate_in_interval_per_s"]
+    least, most = found["resistance_interval_ohm_cm2"]
+    scatter = 1.959964 / math.sqrt(found["layer_ions_counted"])
+    expected = math.hypot(math.log(high / found["rate_in_per_s"]), scatter)
+    assert math.log(found["resistance_ohm_cm2"] / least) == pytest.approx(expected, rel=1e-5)
+    assert most / least > high / low
     assert not [one for one in found["reasons"] if "ladders differ" in one]
     shown = {row.key: row for row in crossing_rows(found)}
     assert shown["hysteresis_K"].value == pytest.approx(0, abs=250)
