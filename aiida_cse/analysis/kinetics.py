@@ -28,7 +28,8 @@ from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
 from aiida_cse.physics.kinetics.comparison import REFUTED, Estimate, RateEstimate
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures
 from aiida_cse.physics.kinetics.laws import LARGEST_ENERGY, LAWS
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, used_dispersions
+from aiida_cse.physics.kinetics.measured import MeasuredRate
+from aiida_cse.physics.kinetics.observations import Observation, used_dispersions
 from aiida_cse.physics.statistics.poisson import poisson_upper
 from aiida_cse.schema import Flag, Number, StrictModel, Whole
 
@@ -520,7 +521,9 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         upper = "without an upper end" if high is None else f"to {high:.2g}"
         sentences.append(f"γ = Γ({hot:g} K) / Γ({cold:g} K) = {found['gamma']:.2g} ({low:.2g} {upper})")
     # nodes of earlier versions have no measured rates
-    sentences += [sentence for record in found.get("crossings", ()) for sentence in crossing_sentences(record)]
+    sentences += [
+        sentence for record in found.get("crossings", ()) for sentence in crossing_sentences(record, found)
+    ]
     sentences += [
         f"{label} is off equilibrium and is used because its entries count under a condition (admit: conditioned)"
         # nodes of earlier versions do not name them

@@ -247,15 +247,24 @@ def _counted_densities(
 def _measured_densities(
     labels: Sequence[str], runs: Mapping[str, Mapping[str, Any]], level: float
 ) -> list[tuple[float, float, float, float]]:
-    """Return the same of crossings, with the interval of the number of ions in few systems for the ends.
+    """Return the same of crossings: at each temperature the mean over the faces, with its interval for the ends.
 
-    It is taken to scatter as that of independent ions (Poisson).
+    A crossing begins with few systems. The number of their ions is taken to scatter as that of independent ions
+    (Poisson); that of a face on which none was seen is zero.
     """
-    layers, quantile = [], float(stats.norm.ppf((1 + level) / 2))
-    for label in labels:
-        one = runs[label].get(CROSSING, {})
-        density, counted = one.get("layer_density_per_nm2"), one.get("layer_ions_counted")
-        if density:
+    quantile = float(stats.norm.ppf((1 + level) / 2))
+    crossings = [runs[label][CROSSING] for label in labels if CROSSING in runs[label]]
+    known = [
+        one
+        for one in crossings
+        if one.get("layer_density_per_nm2") is not None or one.get("layer_ions_counted") == 0
+    ]
+    layers = []
+    for kelvin in dict.fromkeys(round(one["temperature_K"]) for one in known):
+        there = {one["side"]: one for one in known if round(one["temperature_K"]) == kelvin}.values()
+        density = float(np.mean([one.get("layer_density_per_nm2") or 0.0 for one in there]))
+        counted = sum(one.get("layer_ions_counted") or 0 for one in there)
+        if density > 0:
             reach = math.exp(quantile / math.sqrt(counted)) if counted else 1.0
-            layers.append((one["temperature_K"], density, density / reach, density * reach))
+            layers.append((float(kelvin), density, density / reach, density * reach))
     return layers

@@ -13,7 +13,8 @@ from aiida_cse.analysis.kinetics import KineticsSettings
 from aiida_cse.analysis.shifts import UsedShifts
 from aiida_cse.physics.kinetics.comparison import REFUTED
 from aiida_cse.physics.kinetics.laws import LAWS
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, count_data
+from aiida_cse.physics.kinetics.measured import MeasuredRate
+from aiida_cse.physics.kinetics.observations import Observation, count_data
 from aiida_cse.physics.kinetics.posterior import CountData, Draws, draw
 
 __all__ = ["RateCurves", "rate_curves"]

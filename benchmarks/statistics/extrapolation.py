@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from aiida_cse.physics.kinetics.arrhenius_fit import Kinetics, joint_kinetics
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation
+from aiida_cse.physics.kinetics.measured import MeasuredRate
+from aiida_cse.physics.kinetics.observations import Observation
 from benchmarks.statistics.barriers import barrier_of
 from benchmarks.statistics.chains import simulate, two_state
 from benchmarks.statistics.landscapes import Landscape, Walk

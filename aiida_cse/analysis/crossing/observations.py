@@ -14,8 +14,8 @@ import numpy as np
 from scipy import stats
 
 from aiida_cse.analysis.registry import Documented, finite_or_none
-from aiida_cse.physics.kinetics.comparison import UNKNOWN, RateEstimate
-from aiida_cse.physics.kinetics.observations import MeasuredRate, over_faces, used_log_errors
+from aiida_cse.physics.kinetics.comparison import RateEstimate
+from aiida_cse.physics.kinetics.measured import MeasuredRate, over_faces, used_log_errors
 
 __all__ = [
     "CROSSING",
@@ -34,6 +34,9 @@ __all__ = [
 CROSSING = "crossing"
 #: the part of a run that tells how many ions wait at each face
 POPULATIONS = "populations"
+SIDES = ("left", "right")
+#: range of numbers of ions and of densities (nm⁻²), and the lowest rate, s⁻¹, that are taken from a node
+_LEAST, _MOST, _LOWEST_RATE = 1e-9, 1e9, 1e-100
 #: what is said of a rate where that of the other face is unknown
 ONE_FACE = "of one face only: the fit takes it for the mean of both"
 
@@ -70,42 +73,60 @@ CROSSING_RECORD = Documented(
 )
 
 
-def checked_crossing(label: str, found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a result of ``cse.crossing`` with its ion in lower case.
+def checked_crossing(label: str, found: Any) -> Mapping[str, Any]:
+    """Return a result of ``cse.crossing``, which may be of any program, with its ion in lower case.
 
     Raises
     ------
     ValueError
         It lacks a key of those that a rate needs, or a value is out of its range.
     """
+    place = f"runs.{label}.{CROSSING}"
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{place} = {str(found)[:80]}: must be the result of cse.crossing")
     for key in ("ion", "temperature_K", "side", "level", "rate_in_per_s", "rate_in_interval_per_s"):
         if key not in found:
-            raise ValueError(f"runs.{label}.{CROSSING}: it has no {key}; give the result of cse.crossing")
-    for key, least, most in (("temperature_K", 0, 5000), ("level", 0, 1)):
-        value = found[key]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least < value < most:
-            raise ValueError(f"runs.{label}.{CROSSING}.{key} = {value!r}: must be between {least} and {most}")
-    density = found.get("layer_density_per_nm2")
-    if density is not None and not (isinstance(density, (int, float)) and 0 < density < math.inf):
-        raise ValueError(
-            f"runs.{label}.{CROSSING}.layer_density_per_nm2 = {density!r}: must be null or a number above zero"
-        )
-    counted = found.get("layer_ions_counted")
-    if density is not None and counted is not None and not (isinstance(counted, int) and counted > 0):
-        place = f"runs.{label}.{CROSSING}.layer_ions_counted"
-        raise ValueError(f"{place} = {counted!r}: must be a whole number above zero")
-    interval = found["rate_in_interval_per_s"]
-    known = {**found, "ion": str(found["ion"]).lower()}
+            raise ValueError(f"{place}: it has no {key}; give the result of cse.crossing")
+    for key, least, most in (("temperature_K", 1, 5000), ("level", 0.5, 0.9999)):
+        if not _is_number(found[key], least, most):
+            raise ValueError(f"{place}.{key} = {found[key]!r}: must be between {least} and {most}")
+    if not isinstance(found["ion"], str) or not found["ion"]:
+        raise ValueError(f"{place}.ion = {found['ion']!r}: must be the name of an ion")
+    if found["side"] not in SIDES:
+        raise ValueError(f"{place}.side = {found['side']!r}: must be {' or '.join(SIDES)}")
+    _refuse_wrong_parts(place, found)
+    interval, rate = found["rate_in_interval_per_s"], found["rate_in_per_s"]
+    known = {**found, "ion": found["ion"].lower()}
     if interval is None:
         return known
-    values = [*interval, found["rate_in_per_s"]] if isinstance(interval, (list, tuple)) else []
-    good = len(values) == 3 and all(isinstance(one, (int, float)) and 0 < one < math.inf for one in values)
-    if not good or not interval[0] < interval[1]:
+    values = [interval[0], rate, interval[1]] if isinstance(interval, (list, tuple)) and len(interval) == 2 else []
+    good = len(values) == 3 and all(_is_number(one, _LOWEST_RATE, 1 / _LOWEST_RATE) for one in values)
+    if not good or not (interval[0] <= rate <= interval[1] and interval[0] < interval[1]):
         raise ValueError(
-            f"runs.{label}.{CROSSING}.rate_in_interval_per_s = {interval!r}: must be null or two rates above "
-            "zero, the second the higher one"
+            f"{place}.rate_in_interval_per_s = {str(interval)[:80]}: must be null or two rates above zero with "
+            f"rate_in_per_s = {str(rate)[:40]} between them"
         )
     return known
+
+
+def _refuse_wrong_parts(place: str, found: Mapping[str, Any]) -> None:
+    """Raise ValueError if what a crossing may have besides its rate is nothing that ``cse.crossing`` writes."""
+    reason = found.get("off_equilibrium")
+    if reason is not None and not isinstance(reason, str):
+        raise ValueError(f"{place}.off_equilibrium = {reason!r}: must be null or a sentence")
+    for key, least, words in (
+        ("layer_density_per_nm2", _LEAST, "null or a number above zero"),
+        ("layer_ions_counted", 0, "null or a whole number"),
+    ):
+        value = found.get(key)
+        whole = key == "layer_density_per_nm2" or isinstance(value, int)
+        if value is not None and not (whole and _is_number(value, least, _MOST)):
+            raise ValueError(f"{place}.{key} = {str(value)[:80]}: must be {words}")
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    """Return whether a value is a number in a range; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
 
 
 def crossing_objection(found: Mapping[str, Any]) -> str | None:
@@ -124,23 +145,48 @@ def crossing_objection(found: Mapping[str, Any]) -> str | None:
 def waiting_ions(
     runs: Mapping[str, Mapping[str, Any]], ion: str, temperature: float
 ) -> dict[str, tuple[float, float]]:
-    """Return the ions in the first layer of each face, from the run in equilibrium nearest to a temperature (K).
+    """Return the ions in the first layer of each face, from the runs in equilibrium nearest to a temperature (K).
 
-    These are the mean and the number of independent ions that scatters as much. Empty if no such run has the
-    populations of both with errors.
+    These are the mean, over such runs by their errors, and the number of independent ions that scatters as much.
+    Empty if no such run has the populations of both faces with errors.
+
+    Raises
+    ------
+    ValueError
+        A population is no number that it could be.
     """
-    found: dict[float, dict[str, tuple[float, float]]] = {}
-    for run in runs.values():
-        populations = run.get(POPULATIONS, {})
-        keys = {side: f"n_{ion}_layer_{side}" for side in ("left", "right")}
-        numbers = [populations.get(f"{key}{end}") for key in keys.values() for end in ("", "_error")]
-        if run["equilibration"]["equilibrated"] and all(isinstance(one, float) and one > 0 for one in numbers):
-            distance = abs(run["transitions"]["temperature_K"] - temperature)
-            found[distance] = {
-                side: (populations[key], (populations[key] / populations[f"{key}_error"]) ** 2)
-                for side, key in keys.items()
-            }
-    return found[min(found)] if found else {}
+    known = []
+    for label, run in runs.items():
+        numbers = _layer_ions(label, run.get(POPULATIONS), ion)
+        if run["equilibration"]["equilibrated"] and numbers:
+            known.append((abs(run["transitions"]["temperature_K"] - temperature), numbers))
+    nearest = min((distance for distance, _ in known), default=0.0)
+    near = [numbers for distance, numbers in known if distance <= nearest + 1e-6]
+    found = {}
+    for side in SIDES if near else ():
+        values, errors = np.array([numbers[side] for numbers in near]).T
+        mean, variance = float(np.average(values, weights=errors**-2)), 1 / float((errors**-2).sum())
+        found[side] = (mean, mean**2 / variance)
+    return found
+
+
+def _layer_ions(label: str, populations: Any, ion: str) -> dict[str, tuple[float, float]]:
+    """Return the number of ions in the first layer of each face and its error; empty if one is not known."""
+    if populations is None:
+        return {}
+    place = f"runs.{label}.{POPULATIONS}"
+    if not isinstance(populations, Mapping):
+        raise ValueError(f"{place} = {str(populations)[:80]}: must be the result of cse.populations")
+    found = {}
+    for side in SIDES:
+        keys = (f"n_{ion}_layer_{side}", f"n_{ion}_layer_{side}_error")
+        values: list[Any] = [populations.get(key) for key in keys]
+        for key, value in zip(keys, values, strict=True):
+            if value is not None and not _is_number(value, 0, _MOST):
+                raise ValueError(f"{place}.{key} = {str(value)[:80]}: must be null or a number of ions")
+        if all(value is not None and value > _LEAST for value in values):
+            found[side] = (float(values[0]), float(values[1]))
+    return found if len(found) == len(SIDES) else {}
 
 
 def measured_rate(
@@ -153,9 +199,9 @@ def measured_rate(
     low, high = found["rate_in_interval_per_s"]
     normal = float(stats.norm.ppf((1 + found["level"]) / 2))
     log_error = float(np.clip(math.log(high / low) / (2 * normal), *MeasuredRate.LOG_ERRORS))
-    side, density = str(found["side"]), found.get("layer_density_per_nm2")
-    own = (density, found.get("layer_ions_counted")) if density else (None, None)
-    ions, counted = waiting.get(side, own)
+    side = str(found["side"])
+    density, number = found.get("layer_density_per_nm2"), found.get("layer_ions_counted")
+    ions, counted = waiting.get(side, (density, number) if density else (None, 0 if number == 0 else None))
     rate = float(found["rate_in_per_s"])
     return MeasuredRate(float(found["temperature_K"]), rate, log_error, lowering, label, side, ions, counted)
 
@@ -170,14 +216,13 @@ def crossing_records(
 
     ``found`` has the results of ``cse.crossing`` by label, ``alone`` the rates of the counts by temperature (K).
     """
-    means = {round(one.temperature): one for one in over_faces(measured)}
-    records = []
-    for one, error in zip(measured, used_log_errors(measured), strict=True):
-        there = [other.face for other in measured if round(other.temperature) == round(one.temperature)]
-        mean = means[round(one.temperature)]
-        record = _record(one, error, found[one.label])
-        records.append(record | _beside(mean, len(set(there)), alone, level))
-    return records
+    used = dict(zip((one.label for one in measured), used_log_errors(measured), strict=True))
+    means = {label: mean for mean in over_faces(measured) for label in mean.labels}
+    return [
+        _record(one, used[one.label], found[one.label])
+        | _beside(means[one.label].rate, means[one.label].faces, alone.get(one.temperature), level)
+        for one in measured
+    ]
 
 
 def _record(one: MeasuredRate, used: float, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,27 +242,24 @@ def _record(one: MeasuredRate, used: float, found: Mapping[str, Any]) -> dict[st
     }
 
 
-def _beside(mean: MeasuredRate, faces: int, alone: Mapping[float, RateEstimate], level: float) -> dict[str, Any]:
+def _beside(mean: MeasuredRate, faces: int, estimate: RateEstimate | None, level: float) -> dict[str, Any]:
     """Return the mean over the faces, and what the counts alone give, which are of both faces."""
     reach = math.exp(float(stats.norm.ppf((1 + level) / 2)) * mean.log_error)
     low, high = mean.rate / reach, mean.rate * reach
-    estimate = alone.get(
-        mean.temperature, RateEstimate(mean.temperature, UNKNOWN, 0.0, math.inf, extrapolated=True)
-    )
-    known = math.isfinite(estimate.rate.median)
+    counted = None if estimate is None or not math.isfinite(estimate.rate.median) else estimate
     return {
         "faces": faces,
         "mean_rate_per_s": mean.rate,
         "mean_rate_interval_per_s": [low, high],
-        "counted_rate_per_s": estimate.rate.median if known else None,
-        "counted_rate_interval_per_s": [estimate.rate.low, finite_or_none(estimate.rate.high)] if known else None,
-        "counted_rate_extrapolated": estimate.extrapolated if known else None,
-        "agrees": estimate.rate.low <= high and low <= estimate.rate.high if known else None,
+        "counted_rate_per_s": counted and counted.rate.median,
+        "counted_rate_interval_per_s": counted and [counted.rate.low, finite_or_none(counted.rate.high)],
+        "counted_rate_extrapolated": counted and counted.extrapolated,
+        "agrees": counted and (counted.rate.low <= high and low <= counted.rate.high),
     }
 
 
-def crossing_sentences(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what was measured, and whether the counts say the same, in lines of at most 80 columns."""
+def crossing_sentences(record: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was measured, and whether counts and fit (the results ``found``) say the same, in short lines."""
     low, high = record["rate_interval_per_s"]
     rate = f"Γ({record['temperature_K']:g} K) = {record['rate_per_s']:.2g} s⁻¹ per ion ({low:.2g} to {high:.2g})"
     yield f"{rate}, measured, {record['side']}: {record['run']}"
@@ -227,6 +269,10 @@ def crossing_sentences(record: Mapping[str, Any]) -> Iterator[str]:
     elif "faces" in record:
         low, high = record["mean_rate_interval_per_s"]
         yield f"  the mean of both faces is {record['mean_rate_per_s']:.2g} ({low:.2g} to {high:.2g})"
+    fitted = found.get(f"rate_{round(record['temperature_K']):04d}K_interval_per_s")
+    mean = record.get("mean_rate_per_s")
+    if mean is not None and fitted and not fitted[0] <= mean <= (math.inf if fitted[1] is None else fitted[1]):
+        yield "  outside of the interval of the fit: faces of different energies follow no single law"
     if record["agrees"] is not None:
         low, high = record["counted_rate_interval_per_s"]
         interval = f"{record['counted_rate_per_s']:.2g} ({low:.2g} to {math.inf if high is None else high:.2g})"

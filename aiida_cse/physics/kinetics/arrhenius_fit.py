@@ -25,7 +25,8 @@ from aiida_cse.physics.kinetics.comparison import (
 )
 from aiida_cse.physics.kinetics.extrapolation import TwoTemperatures, two_temperatures
 from aiida_cse.physics.kinetics.laws import LAWS, Range
-from aiida_cse.physics.kinetics.observations import MeasuredRate, Observation, count_data, hot_barrier
+from aiida_cse.physics.kinetics.measured import MeasuredRate
+from aiida_cse.physics.kinetics.observations import Observation, count_data, hot_barrier
 from aiida_cse.physics.kinetics.posterior import most_likely_counts
 from aiida_cse.physics.statistics import arguments
 

@@ -1,43 +1,24 @@
-"""Observations of single runs: entries with their exposure, and the condition for a fit of equilibrium rates.
-
-A rate that was measured without counting, from umbrella windows and short trajectories
-(:mod:`aiida_cse.physics.crossing`), enters the same likelihood: with a standard error σ of its logarithm it tells
-as much as 1 / σ² independent entries. Jeffreys' posterior of a Poisson rate from k entries has the mean
-ψ(k + ½) ≈ ln k of ln(rate × exposure) and the variance ψ′(k + ½) ≈ 1 / k, which are those of the measured rate.
-
-Entries are counted at both faces of the slab, over the ions in both first layers. Their rate is therefore the mean
-of the rates of the faces, weighted by these ions. A measured rate is that of one face; both are averaged in
-the same way before they enter the likelihood.
-"""
+"""Observations of single runs: entries with their exposure, and the condition for a fit of equilibrium rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special, stats
 
+from aiida_cse.physics.kinetics.measured import MeasuredRate, over_faces
 from aiida_cse.physics.kinetics.posterior import CountData
 from aiida_cse.physics.statistics import arguments
 from aiida_cse.physics.statistics.dispersion import pooled_dispersion
 
 __all__ = [
     "HotBarrier",
-    "MeasuredRate",
     "Observation",
     "count_data",
     "hot_barrier",
-    "over_faces",
     "used_dispersions",
-    "used_log_errors",
 ]
-
-Floats = NDArray[np.float64]
-#: draws of the mean over the faces; its error is then known to 0.5 %
-_DRAWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -117,58 +98,6 @@ class Observation:
         return self.admitted and self.conditioned and not self.equilibrated
 
 
-@dataclass(frozen=True)
-class MeasuredRate:
-    """A rate per ion that was measured without counting entries.
-
-    Attributes
-    ----------
-    temperature
-        K.
-    rate
-        Γ per ion in a first layer, s⁻¹.
-    log_error
-        Standard error of ln Γ, from 0.001 to 4.5. That of an interval of Student's t is half of its width in ln Γ
-        over the normal quantile, so that few degrees of freedom are not forgotten.
-    lowering
-        δ as in :class:`Observation`, K.
-    label
-        Name in the results.
-    face
-        Face of the slab, as ``left``.
-    ions, counted
-        Number of ions in the first layer of this face, in any unit, and the number of independent ions that
-        scatters as much, the inverse square of its relative error; None if unknown.
-
-    Raises
-    ------
-    ValueError
-        A value is out of its range.
-    """
-
-    #: smallest and largest ``log_error``; that of the largest tells as much as a twentieth of an entry
-    LOG_ERRORS: ClassVar[tuple[float, float]] = (1e-3, 4.5)
-
-    temperature: float
-    rate: float
-    log_error: float
-    lowering: float = 0.0
-    label: str = ""
-    face: str = ""
-    ions: float | None = None
-    counted: float | None = None
-
-    def __post_init__(self) -> None:
-        arguments.number("temperature", self.temperature, above=0)
-        arguments.number("rate", self.rate, above=0)
-        for name in ("ions", "counted"):
-            if (value := getattr(self, name)) is not None:
-                arguments.number(name, value, above=0)
-        least, most = self.LOG_ERRORS
-        arguments.number("log_error", self.log_error, least=least, most=most)
-        arguments.number("lowering", self.lowering)
-
-
 def used_dispersions(runs: Sequence[Observation]) -> list[float]:
     """Return φ of each run for a joint fit: the larger of its own and that of all runs together.
 
@@ -178,64 +107,13 @@ def used_dispersions(runs: Sequence[Observation]) -> list[float]:
     return [max(run.dispersion, pooled) for run in runs]
 
 
-def used_log_errors(measured: Sequence[MeasuredRate]) -> list[float]:
-    """Return the standard error of ln Γ of each measured rate for a joint fit: at least the geometric mean of all.
-
-    Errors between a few ladders scatter, and the rate whose error came out smallest by chance would weigh most. Of
-    two rates from four ladders an interval of 95 % then holds in 91 to 93 %; with the mean it holds in 95 %.
-    """
-    errors = [one.log_error for one in measured]
-    return [max(error, float(stats.gmean(errors))) for error in errors]
-
-
-def over_faces(measured: Sequence[MeasuredRate]) -> list[MeasuredRate]:
-    """Return one rate for each temperature (of whole K): the mean over the faces that were measured there.
-
-    Faces are weighted by their ions; several rates of a face share its weight. The number of ions is drawn from a
-    Gamma distribution with its error. Where that of one face is unknown, all weights are equally likely.
-    Errors are those of :func:`used_log_errors`; ln Γ of each rate is taken as normal. The mean and the standard
-    deviation of the logarithm of the average follow from draws.
-    """
-    errors = used_log_errors(measured)
-    found = []
-    for kelvin in dict.fromkeys(round(one.temperature) for one in measured):
-        there = [place for place, one in enumerate(measured) if round(one.temperature) == kelvin]
-        rates, sigma = [measured[place] for place in there], np.array([errors[place] for place in there])
-        if len(rates) == 1:
-            found.append(replace(rates[0], log_error=float(sigma[0])))
-            continue
-        generator = np.random.default_rng(0)
-        drawn = generator.standard_normal((_DRAWS, len(rates))) * sigma
-        weights = _drawn_weights(rates, generator)
-        logs = special.logsumexp(drawn + np.log([one.rate for one in rates]), b=weights, axis=1)
-        error = float(np.clip(logs.std(), *MeasuredRate.LOG_ERRORS))
-        label = ", ".join(one.label for one in rates)
-        found.append(replace(rates[0], rate=float(np.exp(logs.mean())), log_error=error, label=label))
-    return found
-
-
-def _drawn_weights(rates: Sequence[MeasuredRate], generator: np.random.Generator) -> Floats:
-    """Return draws (D, rates) of the shares that rates of one temperature have in the mean over their faces."""
-    faces = list(dict.fromkeys(one.face for one in rates))
-    owners = [[one for one in rates if one.face == face] for face in faces]
-    known = all(one.ions is not None for one in rates)
-    ions = np.array([np.mean([one.ions or 1.0 for one in own]) if known else 1.0 for own in owners])
-    # several crossings of a face begin with the same systems
-    counted = np.array([max(one.counted or 1.0 for one in own) if known else 1.0 for own in owners])
-    weights = generator.gamma(counted, ions / counted, (_DRAWS, len(faces)))
-    own = [faces.index(one.face) for one in rates]
-    shared = weights[:, own] / [len(owners[place]) for place in own]
-    drawn: Floats = shared / shared.sum(axis=1, keepdims=True)
-    return drawn
-
-
 def count_data(runs: Sequence[Observation], measured: Sequence[MeasuredRate] = ()) -> CountData:
     """Return the counts of the runs in units of independent events, and then the measured rates as such.
 
     Counts and exposures of a run are divided by its φ; measured rates are averaged over the faces.
     """
     dispersions = np.array(used_dispersions(runs)) if runs else np.empty(0)
-    means = over_faces(measured)
+    means = [one.rate for one in over_faces(measured)]
     equivalent = np.array([one.log_error for one in means]) ** -2.0
     everything: list[Observation | MeasuredRate] = [*runs, *means]
     return CountData(
