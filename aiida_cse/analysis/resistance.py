@@ -25,8 +25,8 @@ __all__ = ["RESISTANCE_KEYS", "interfacial_resistances", "resistances_from_rates
 RESISTANCE_KEYS = {
     "layer_density_per_nm2": (
         "nm⁻²",
-        "Lowest and highest mean number of ions in the first layers per area of both faces, of the runs that "
-        "were used; null without such a run",
+        "Lowest and highest mean number of ions in the first layers per area of both faces, of the runs that were "
+        "used; of the systems of the crossings without such a run; null without either",
     ),
     "resistance_<T>K_ohm_cm2": (
         "Ω cm²",

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from aiida_cse.analysis.crossing.documents import crossing_rows
-from aiida_cse.analysis.crossing.observations import ONE_FACE
+from aiida_cse.analysis.crossing.observations import ONE_FACE, last_of_means
 from aiida_cse.analysis.registry import Quantity, observables
 from aiida_cse.physics.kinetics.laws import LAWS
 from aiida_cse.report.findings import Findings, RunFindings
@@ -209,7 +209,8 @@ def _kinetics(findings: Findings) -> Iterator[Section]:
     ]
     yield Section("Interfacial resistance of a face", tuple(_joint_row("kinetics", one) for one in resistances))
     # nodes of earlier versions have no measured rates
-    rows = [row for record in found.get("crossings") or () for row in _measured_rate(record)]
+    records = found.get("crossings") or ()
+    rows = [row for one in records for row in _measured_rate(one, mean=one["run"] in last_of_means(records))]
     yield Section("Rates measured without counting", tuple(rows))
     yield Section("Runs in the fit", tuple(_observations(found)))
 
@@ -279,11 +280,13 @@ def _rate_rows(found: Mapping[str, Any], name: str) -> Iterator[Row]:
     yield _joint_row("kinetics", averaged)
 
 
-def _measured_rate(record: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield a measured rate, and below it what the counts alone give there."""
+def _measured_rate(record: Mapping[str, Any], *, mean: bool) -> Iterator[Row]:
+    """Yield a measured rate and, with ``mean``, that over the faces and what the counts alone give there."""
     note = f"{record['side']}; as {number_words(record['equivalent_events'])} entries"
     name = f"Γ({record['temperature_K']:g} K), {record['run']}"
     yield _joint_row("kinetics", Quantity.of(record, name, "rate{}_per_s", "s⁻¹", note=note))
+    if not mean:
+        return
     # nodes of earlier versions took each face for the mean
     if record.get("faces") == 1:
         yield Row("  mean of both faces", mark=NOTHING, text=ONE_FACE)

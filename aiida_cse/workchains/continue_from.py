@@ -199,9 +199,9 @@ def get_builder_from_study(
     )
     joining = _measured(crossings or (), runs)
     said = [
-        f"{label}: the rate of <{one['crossing'].pk}> joins the kinetics"
+        f"{label}: the rate of <{crossing.pk}> goes into the kinetics"
         + (" in place of that of the study" if label in measured else "")
-        for label, one in joining.items()
+        for label, crossing in zip(joining, crossings or (), strict=True)
     ]
     measured |= joining
     rates = {"crossings": measured} if measured else {}
@@ -244,7 +244,7 @@ def _measured(
                 )
         label = crossing_label(crossing.inputs.temperature.value, crossing.inputs.side.value)
         if label in found:
-            raise ValueError(f"crossing {crossing.pk}: is the second one of {label}; give one of both")
+            raise ValueError(f"crossing {crossing.pk}: is the second one of {label}; give one of the two")
         found[label] = {name: crossing.outputs[name] for name in CROSSING_OUTPUTS if name in crossing.outputs}
     return found
 

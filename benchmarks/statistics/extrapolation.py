@@ -51,6 +51,9 @@ MEASURED = {
     "unequal errors": ((450.0, 550.0), (0.6, 0.15), (900.0, 800.0, 700.0)),
     "nothing counted, measured at 350 to 500 K": ((350.0, 400.0, 450.0, 500.0), (0.3,) * 4, ()),
 }
+#: name, rate over the mean of both faces, and mean number of ions that are seen in the layer, of two unequal faces
+FACES = (("left", 32 / 25, 12.0), ("right", 4 / 25, 4.0))
+ONE_FACE = (("", 1.0, 12.0),)
 LADDERS = 4
 BOTH_BOUNDS = "both bounds together, each at 97.5 %"
 
@@ -70,6 +73,9 @@ def extrapolation_cases() -> list[Case]:
     for what, given in MEASURED.items():
         name = f"rate at 400 K: {what}"
         cases.append(Case(name, partial(_measured, name, *given)))
+    name = "rate at 400 K: both faces measured, rates 8:1, 12 and 4 ions"
+    given = ((400.0,), (0.2,), (900.0, 800.0, 700.0))
+    cases.append(Case(name, partial(_measured, name, *given, faces=FACES)))
     name = "rate at 400 K: from the trajectories"
     cases.append(Case(name, partial(_from_trajectories, name)))
     return cases
@@ -99,6 +105,8 @@ def _measured(
     counted: Sequence[float],
     experiments: int,
     seed: np.random.SeedSequence,
+    *,
+    faces: Sequence[tuple[str, float, float]] = ONE_FACE,
 ) -> Row:
     """Return the coverage of joint fits of counts and of rates whose error is that between a few ladders."""
     held = []
@@ -109,19 +117,30 @@ def _measured(
             Observation(kelvin, int(rng.poisson(_law(kelvin) * exposure)), exposure, label=f"{kelvin:g} K")
             for kelvin in counted
         ]
-        measured = []
-        for kelvin, error in zip(temperatures, errors, strict=True):
-            ladders = rng.normal(np.log(_law(kelvin)), error * LADDERS**0.5, LADDERS)
-            reach = stats.t.ppf((1 + LEVEL) / 2, LADDERS - 1) / stats.norm.ppf((1 + LEVEL) / 2)
-            log_error = float(np.clip(ladders.std(ddof=1) * LADDERS**-0.5 * reach, *MeasuredRate.LOG_ERRORS))
-            rate = float(np.exp(ladders.mean()))
-            measured.append(MeasuredRate(kelvin, rate, log_error, label=f"{kelvin:g} K, measured"))
+        measured = [
+            _crossing(kelvin, error, face, rng)
+            for kelvin, error in zip(temperatures, errors, strict=True)
+            for face in faces
+        ]
         found = joint_kinetics(
             observations, (TARGET,), measured=measured, laws=("arrhenius",), level=LEVEL, samples=DRAWS
         )
         rate_at_target = found.rates[0].rate
         held.append(rate_at_target.low <= _law(TARGET) <= rate_at_target.high)
     return coverage_row(name, held, nominal=LEVEL, low=0.92, high=0.98)
+
+
+def _crossing(
+    kelvin: float, error: float, face: tuple[str, float, float], rng: np.random.Generator
+) -> MeasuredRate:
+    """Return a rate of one face from four ladders whose mean has this standard error of ln Γ."""
+    name, factor, ions = face
+    ladders = rng.normal(np.log(factor * _law(kelvin)), error * LADDERS**0.5, LADDERS)
+    reach = stats.t.ppf((1 + LEVEL) / 2, LADDERS - 1) / stats.norm.ppf((1 + LEVEL) / 2)
+    log_error = float(np.clip(ladders.std(ddof=1) * LADDERS**-0.5 * reach, *MeasuredRate.LOG_ERRORS))
+    seen = int(rng.poisson(ions))
+    label, rate = f"{kelvin:g} K, measured {name}", float(np.exp(ladders.mean()))
+    return MeasuredRate(kelvin, rate, log_error, label=label, face=name, ions=seen or None, counted=seen)
 
 
 def _bounds(

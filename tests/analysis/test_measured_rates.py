@@ -34,7 +34,7 @@ def crossing(temperature: float, log_error: float = 0.3, factor: float = 1.0, **
 
 
 #: what a crossing has whose systems have no ion in the layer
-NO_ION = {"layer_density_per_nm2": None, "layer_ions_counted": 0}
+NO_ION = {"layer_ions": 0.0, "layer_density_per_nm2": None, "layer_ions_counted": 0}
 HOT = {
     f"T{kelvin:04d}_r1": results(kelvin, round(rate(kelvin) * EXPOSURE), EXPOSURE * 1e9)
     for kelvin in (700, 800, 900)
@@ -77,8 +77,8 @@ def faces(ratio: float, kelvin: float = 400, **changes: Any) -> dict[str, Any]:
     The left face has three times as many ions in its layer.
     """
     right = 4 / (3 * ratio + 1)
-    known = {"layer_density_per_nm2": 3.0, "layer_ions_counted": 3000} | changes
-    other = {"layer_density_per_nm2": 1.0, "layer_ions_counted": 1000} | changes
+    known = {"layer_ions": 3.0, "layer_density_per_nm2": 3.0, "layer_ions_counted": 3000} | changes
+    other = {"layer_ions": 1.0, "layer_density_per_nm2": 1.0, "layer_ions_counted": 1000} | changes
     return {
         "left": crossing(kelvin, 0.1, ratio * right, **known),
         "right": crossing(kelvin, 0.1, right, side="right", **other),
@@ -96,7 +96,7 @@ def test_rates_of_both_faces_enter_as_their_mean_by_ions(ratio: float) -> None:
     populations = {f"n_li_layer_{side}{end}": value for side, end, value in (
         ("left", "", 30.0), ("left", "_error", 0.3), ("right", "", 10.0), ("right", "_error", 0.1),
     )}  # fmt: skip
-    few = {**HOT, **faces(ratio, layer_density_per_nm2=1.0, layer_ions_counted=2)}
+    few = {**HOT, **faces(ratio, layer_ions=1.0, layer_ions_counted=2)}
     few["T0700_r1"] = few["T0700_r1"] | {"populations": populations}
     better = kinetics(few, SETTINGS)
     assert [one["layer_ions"] for one in better["crossings"]] == [30, 10]
@@ -123,7 +123,7 @@ def test_the_mean_over_faces_knows_how_few_ions_its_weights_rest_on() -> None:
     width = mean()[1]
     assert mean(layer_ions_counted=4)[1] > 1.5 * width
     rates = [one["crossing"]["rate_in_per_s"] for one in faces(8.0).values()]
-    unknown, wide = mean(layer_density_per_nm2=None)
+    unknown, wide = mean(layer_ions=None)
     assert min(rates) < unknown < max(rates)
     assert wide > 2 * width
 
@@ -199,7 +199,10 @@ def test_faces_of_different_energies_are_told() -> None:
         for label, kelvin in (("T0700_r1", 700), ("T0800_r1", 800), ("T0900_r1", 900))
     }
     said = conclusions(kinetics({**many, **faces(8.0), "left": crossing(400, 0.1, 60.0)}, SETTINGS))
-    assert any("faces of different energies follow no single law" in line for line in said)
+    assert sum("faces may have different energies" in line for line in said) == 1
+    # a weak rate beside precise counts is no contradiction
+    weak = kinetics({**many, "left": crossing(700, 1.0, 1.5), "right": crossing(700, 1.0, side="right")}, SETTINGS)
+    assert not any("different energies" in line for line in conclusions(weak))
 
 
 def test_rates_alone_give_a_fit_and_bounds() -> None:

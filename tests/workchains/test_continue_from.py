@@ -125,7 +125,7 @@ def test_crossings_join_the_kinetics_of_a_study(ended: orm.WorkChainNode, make: 
     crossing = crossing_of(system, {"crossing": rate, "crossing_profile": curve})
     notes: list[str] = []
     builder = get_builder_from_study(ended, crossings=[crossing], notes=notes)
-    assert notes == [f"T0400_left: the rate of <{rate.pk}> joins the kinetics"]
+    assert notes == [f"T0400_left: the rate of <{crossing.pk}> goes into the kinetics"]
     study: Any = make(builder)
     study.ctx.runs = planned_runs(builder)
     study.ctx.refused = {}
@@ -138,7 +138,9 @@ def test_crossings_join_the_kinetics_of_a_study(ended: orm.WorkChainNode, make: 
     returns(ended, {"crossings.T0400_left.crossing": rate})
     notes.clear()
     get_builder_from_study(ended, crossings=[crossing], notes=notes)
-    assert notes == [f"T0400_left: the rate of <{rate.pk}> joins the kinetics in place of that of the study"]
+    assert notes == [
+        f"T0400_left: the rate of <{crossing.pk}> goes into the kinetics in place of that of the study"
+    ]
 
 
 def test_other_crossings_are_refused(ended: orm.WorkChainNode) -> None:
@@ -147,7 +149,7 @@ def test_other_crossings_are_refused(ended: orm.WorkChainNode) -> None:
     foreign = crossing_of(system_node(), {"crossing": orm.Dict({"ion": "Li"})})
     failed, running = (crossing_of(system, {}, exit_status=status) for status in (377, None))
     for crossings, message in (
-        ([good, again], f"crossing {again.pk}: is the second one of T0400_left; give one of both"),
+        ([good, again], f"crossing {again.pk}: is the second one of T0400_left; give one of the two"),
         ([foreign], f"crossing {foreign.pk}: its system"),
         ([failed], f"crossing {failed.pk}: has no rate; give a crossing that has ended with one"),
         ([running], f"crossing {running.pk}: is still running; its rate is known when it has ended"),

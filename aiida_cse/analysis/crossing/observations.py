@@ -26,6 +26,7 @@ __all__ = [
     "crossing_objection",
     "crossing_records",
     "crossing_sentences",
+    "last_of_means",
     "measured_rate",
     "waiting_ions",
 ]
@@ -38,7 +39,7 @@ SIDES = ("left", "right")
 #: range of numbers of ions and of densities (nm⁻²), and the lowest rate, s⁻¹, that are taken from a node
 _LEAST, _MOST, _LOWEST_RATE = 1e-9, 1e9, 1e-100
 #: what is said of a rate where that of the other face is unknown
-ONE_FACE = "of one face only: the fit takes it for the mean of both"
+ONE_FACE = "of one face only: the fit takes the other one to be like it"
 
 CROSSING_RECORD = Documented(
     "a record of a measured rate",
@@ -49,7 +50,7 @@ CROSSING_RECORD = Documented(
         "side": ("", "Face of the slab"),
         "layer_ions": (
             "",
-            "Ions in the first layer of this face, in the nearest run in equilibrium; without one, those per nm² "
+            "Mean number of ions in the first layer of this face, in the nearest runs in equilibrium; without one, "
             "in the systems of the crossing; null if unknown",
         ),
         "layer_ions_counted": ("", "Number of independent ions that scatters as much; null if unknown"),
@@ -116,10 +117,11 @@ def _refuse_wrong_parts(place: str, found: Mapping[str, Any]) -> None:
         raise ValueError(f"{place}.off_equilibrium = {reason!r}: must be null or a sentence")
     for key, least, words in (
         ("layer_density_per_nm2", _LEAST, "null or a number above zero"),
+        ("layer_ions", 0, "null or a number"),
         ("layer_ions_counted", 0, "null or a whole number"),
     ):
         value = found.get(key)
-        whole = key == "layer_density_per_nm2" or isinstance(value, int)
+        whole = key != "layer_ions_counted" or isinstance(value, int)
         if value is not None and not (whole and _is_number(value, least, _MOST)):
             raise ValueError(f"{place}.{key} = {str(value)[:80]}: must be {words}")
 
@@ -147,13 +149,13 @@ def waiting_ions(
 ) -> dict[str, tuple[float, float]]:
     """Return the ions in the first layer of each face, from the runs in equilibrium nearest to a temperature (K).
 
-    These are the mean, over such runs by their errors, and the number of independent ions that scatters as much.
-    Empty if no such run has the populations of both faces with errors.
+    These are the mean over such runs and the number of independent ions that scatters as much as their errors, or
+    as the runs do if that is more. Empty if no such run has the populations of both faces with errors.
 
     Raises
     ------
     ValueError
-        A population is no number that it could be.
+        A population is not a number in range.
     """
     known = []
     for label, run in runs.items():
@@ -165,8 +167,10 @@ def waiting_ions(
     found = {}
     for side in SIDES if near else ():
         values, errors = np.array([numbers[side] for numbers in near]).T
-        mean, variance = float(np.average(values, weights=errors**-2)), 1 / float((errors**-2).sum())
-        found[side] = (mean, mean**2 / variance)
+        independent = (values / errors) ** 2
+        mean = float(np.average(values, weights=independent))
+        scatter = float(np.average((values / mean - 1) ** 2, weights=independent)) / len(values)
+        found[side] = (mean, min(float(independent.sum()), 1 / max(scatter, _LEAST)))
     return found
 
 
@@ -200,8 +204,8 @@ def measured_rate(
     normal = float(stats.norm.ppf((1 + found["level"]) / 2))
     log_error = float(np.clip(math.log(high / low) / (2 * normal), *MeasuredRate.LOG_ERRORS))
     side = str(found["side"])
-    density, number = found.get("layer_density_per_nm2"), found.get("layer_ions_counted")
-    ions, counted = waiting.get(side, (density, number) if density else (None, 0 if number == 0 else None))
+    seen = found.get("layer_ions")
+    ions, counted = waiting.get(side, (seen, found.get("layer_ions_counted")) if seen else (None, seen))
     rate = float(found["rate_in_per_s"])
     return MeasuredRate(float(found["temperature_K"]), rate, log_error, lowering, label, side, ions, counted)
 
@@ -258,11 +262,20 @@ def _beside(mean: MeasuredRate, faces: int, estimate: RateEstimate | None, level
     }
 
 
+def last_of_means(records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the last run of each mean over faces, after which the mean is told."""
+    # in nodes of earlier versions each run is a mean of its own
+    last = {record.get("mean_rate_per_s", record["run"]): record["run"] for record in records}
+    return set(last.values())
+
+
 def crossing_sentences(record: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was measured, and whether counts and fit (the results ``found``) say the same, in short lines."""
     low, high = record["rate_interval_per_s"]
     rate = f"Γ({record['temperature_K']:g} K) = {record['rate_per_s']:.2g} s⁻¹ per ion ({low:.2g} to {high:.2g})"
     yield f"{rate}, measured, {record['side']}: {record['run']}"
+    if record["run"] not in last_of_means(found.get("crossings", ())):
+        return
     # nodes of earlier versions took each face for the mean
     if record.get("faces") == 1:
         yield f"  {ONE_FACE}"
@@ -270,9 +283,8 @@ def crossing_sentences(record: Mapping[str, Any], found: Mapping[str, Any]) -> I
         low, high = record["mean_rate_interval_per_s"]
         yield f"  the mean of both faces is {record['mean_rate_per_s']:.2g} ({low:.2g} to {high:.2g})"
     fitted = found.get(f"rate_{round(record['temperature_K']):04d}K_interval_per_s")
-    mean = record.get("mean_rate_per_s")
-    if mean is not None and fitted and not fitted[0] <= mean <= (math.inf if fitted[1] is None else fitted[1]):
-        yield "  outside of the interval of the fit: faces of different energies follow no single law"
+    if record.get("faces") == 2 and fitted and (high < fitted[0] or low > (fitted[1] or math.inf)):
+        yield "  the fit leaves it out: faces may have different energies; use the default laws"
     if record["agrees"] is not None:
         low, high = record["counted_rate_interval_per_s"]
         interval = f"{record['counted_rate_per_s']:.2g} ({low:.2g} to {math.inf if high is None else high:.2g})"

@@ -365,7 +365,7 @@ def _of_area(
     """Return crossings per area and the resistance of the face; null without ions in the layer.
 
     The number of ions in the layer is taken to scatter as that of independent ions (Poisson). The intervals of its
-    logarithm and of ln Γ add as errors do.
+    logarithm and of ln Γ add in quadrature.
     """
     keys = ("crossings_per_nm2_per_s", "resistance_ohm_cm2", "resistance_interval_ohm_cm2")
     ions = float(np.mean(layer_ions))

@@ -13,7 +13,7 @@ from aiida_cse.schema import Number, StrictModel, Whole
 
 __all__ = ["Bias", "BiasBy", "Coordinate", "Count", "Shots"]
 
-#: who applies a bias: ``fix spring couple`` of every LAMMPS, or ``fix colvars`` of its package COLVARS
+#: the fix that applies a bias: ``fix spring couple`` of every LAMMPS, or ``fix colvars`` of its package COLVARS
 BiasBy = Literal["spring", "colvars"]
 
 #: Å; longer than any box

@@ -123,8 +123,8 @@ class CrossingPlan(StrictModel):
     ``window_ps`` are, with z every ``sample_ps``. Later rounds go back and forth with as much time in all, most
     where the error comes from, until the standard error of F on the surface is at most ``error_kT`` k_B T, and at
     most ``rounds`` times. Where neighbours overlap too little, or a bin stays empty, the next round has another
-    window between them, with stiffer springs there; for these there are up to two more rounds. ``bias`` says
-    who applies the springs.
+    window between them, with stiffer springs there; for these there are up to two more rounds. ``bias`` is
+    the fix that applies the springs.
 
     In each ladder ``structures`` are then taken on the surface, ``structure_ps`` apart in a window of
     ``structure_spread_A``, and ``starts`` trajectories begin in each. They end ``commit_A`` from the surface, or

@@ -52,9 +52,9 @@ class MeasuredRate:
     face
         Face of the slab, as ``left``.
     ions, counted
-        Number of ions in the first layer of this face, in any unit, and the number of independent ions that
-        scatters as much, the inverse square of its relative error; None if unknown. Where no ion was seen, None
-        and zero.
+        Mean number of ions in the first layer of this face, and the number of independent ions that scatters as
+        much, the inverse square of its relative error; None if unknown. Where no ion was seen, ``ions`` is None and
+        ``counted`` is 0.
 
     Raises
     ------

@@ -82,7 +82,7 @@ def _caption(findings: Findings) -> str:
     if _measured(findings):
         sentences.append(
             "Triangles are rates that were measured without counting, with their intervals; they point to their "
-            "face. The fit takes the mean of both, weighted by the ions that wait there."
+            "face. At a temperature with both the fit takes their mean, weighted by the ions that wait there."
         )
     if findings.kinetics is not None:
         sentences.append(_fit_words(findings))
