@@ -50,8 +50,8 @@ CROSSING_RECORD = Documented(
         "side": ("", "Face of the slab"),
         "layer_ions": (
             "",
-            "Mean number of ions in the first layer of this face, in the nearest runs in equilibrium; without one, "
-            "in the systems of the crossing; null if unknown",
+            "Mean number of ions in the first layer of this face, in the nearest runs in equilibrium; without "
+            "one, in the systems of the crossing; null if unknown",
         ),
         "layer_ions_counted": ("", "Number of independent ions that scatters as much; null if unknown"),
         "rate_per_s": ("s⁻¹", "Rate per ion in the first layer, into the ceramic"),

@@ -53,8 +53,8 @@ class MeasuredRate:
         Face of the slab, as ``left``.
     ions, counted
         Mean number of ions in the first layer of this face, and the number of independent ions that scatters as
-        much, the inverse square of its relative error; None if unknown. Where no ion was seen, ``ions`` is None and
-        ``counted`` is 0.
+        much, the inverse square of its relative error; None if unknown. Where no ion was seen, ``ions`` is None
+        and ``counted`` is 0.
 
     Raises
     ------
