@@ -79,7 +79,8 @@ def test_interrupted_windows_and_shots_are_the_uninterrupted_ones(
     assert [merged[start] for start in sorted(merged)] == shots
     assert_identical(whole.final, last.final)
     for stage in ("window", "next"):
-        merged_rows = {step: row for job in jobs for step, row in rows(job, stage).items()}
+        # the first row of a job has the pressure from new neighbour lists, in another order of sums
+        merged_rows = {step: row for job in reversed(jobs) for step, row in rows(job, stage).items()}
         assert merged_rows == rows(whole, stage)
 
     # the spring pulls the ion through the end of the box
