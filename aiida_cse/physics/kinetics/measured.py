@@ -46,7 +46,7 @@ class MeasuredRate:
         Standard error of ln Γ, from 0.001 to 4.5. That of an interval of Student's t is half of its width in ln Γ
         over the normal quantile, so that few degrees of freedom are not forgotten.
     lowering
-        δ as in :class:`Observation`, K.
+        δ as in :class:`~aiida_cse.physics.kinetics.observations.Observation`, K.
     label
         Name in the results.
     face
@@ -87,7 +87,7 @@ class MeasuredRate:
 
 
 class FaceMean(NamedTuple):
-    """Mean rate over the faces at one temperature, labels of the rates that it is of, and number of faces."""
+    """Mean rate over the faces at one temperature, labels of the averaged rates, and number of faces."""
 
     rate: MeasuredRate
     labels: tuple[str, ...]
@@ -147,7 +147,7 @@ def _mean(faces: Sequence[MeasuredRate]) -> MeasuredRate:
 
 
 def _drawn_ions(faces: Sequence[MeasuredRate], generator: np.random.Generator) -> Floats:
-    """Return draws (D, faces) of the ions in the first layer of each face, in any unit."""
+    """Return draws (D, faces) of the ions in the first layer of each face, up to a common factor."""
     if any(one.ions is None and one.counted != 0 for one in faces):
         ions: Floats = generator.gamma(1.0, 1.0, (_DRAWS, len(faces)))
         return ions
