@@ -19,7 +19,7 @@ from aiida_cse.workchains.common.starts import planned_runs, starts_of
 from aiida_cse.workchains.crossing import CrossingWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
 from aiida_cse.workchains.restart.lineage import (
-    covers_beginning,
+    covered_jobs,
     folder_to_continue,
     lineage,
     path_of,
@@ -323,10 +323,10 @@ def _to_last_checkpoint(
         kept: dict[str, Any] = {key: value for key, value in run.items() if key not in ("reduction", "looks")}
         kept["folder"] = outputs.remote_folder
         last, covered = production.last_frame(step), 0
-        for reduction, its_jobs in reductions_of(run["reduction"]) if "reduction" in run else ():
-            reached = reduction.base.attributes.get("last_step")
-            if reached <= last and len(its_jobs) <= number and covers_beginning(reduction, outputs.remote_folder):
-                kept["reduction"], covered = reduction, len(its_jobs)
+        for reduction, _ in reductions_of(run["reduction"]) if "reduction" in run else ():
+            count = covered_jobs(reduction, outputs.remote_folder)
+            if count and reduction.base.attributes.get("last_step") <= last:
+                kept["reduction"], covered = reduction, count
                 break
         if any(is_discarded(job) for job in jobs[covered:number]):
             continue

@@ -43,6 +43,7 @@ from aiida_cse.workchains.common.ports import validate_neutral, validate_seed, v
 from aiida_cse.workchains.common.protocol import ProtocolMixin, split_overrides, with_recipe_values
 from aiida_cse.workchains.restart.lineage import (
     checksums_of,
+    covered_jobs,
     lineage,
     numbered,
     reductions_of,
@@ -460,19 +461,19 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         return step
 
     def _reduced_before(self, start: int) -> list[str]:
-        """Return the UUIDs of the jobs that the reduction of the earlier production covers.
+        """Return the UUIDs of the jobs whose steps the reduction of the earlier production holds.
 
-        All of its jobs, if the reduction ends where it does, at ``start``, and is of no other jobs; else those of
-        the provenance. A run that began again can end there too, and its frames may be others.
+        These are first jobs of the run up to ``start``; if they are not, as after a run that began again, those of
+        the provenance.
         """
         if self.ctx.reduction is None:
             return []
         jobs, known = [job.uuid for job in lineage(self.ctx.folder)], reductions_of(self.ctx.reduction)[0][1]
-        # an imported reduction does not know its jobs
-        if not all(known) or not known or set(jobs) <= set(known):
+        if not known or not all(known):
+            # an imported reduction does not know its jobs
             ends = self.ctx.reduction.base.attributes.get("last_step") == self._plan().last_frame(start)
             return jobs if ends else known
-        return known
+        return jobs[: covered_jobs(self.ctx.reduction, self.ctx.folder)] or known
 
     def _basis(self) -> tuple[CseReductionData | None, dict[str, orm.CalcJobNode]]:
         """Return the newest reduction of steps of the run alone, if any, and by label the jobs that it lacks.

@@ -65,7 +65,7 @@ from aiida_cse.workchains.common.starts import (
 from aiida_cse.workchains.electrolyte import EMC, ElectrolyteWorkChain
 from aiida_cse.workchains.interface import InterfaceWorkChain
 from aiida_cse.workchains.production import ProductionWorkChain
-from aiida_cse.workchains.restart.lineage import covers_beginning, step_of
+from aiida_cse.workchains.restart.lineage import covered_jobs, step_of
 
 __all__ = ["MOST_REPLICAS", "RUN_OUTPUTS", "StudyWorkChain", "is_complete", "previous_of"]
 
@@ -630,7 +630,7 @@ def previous_of(run: Mapping[str, Any]) -> dict[str, orm.Data]:
     if (
         "reduction" in run
         and step_of(run["folder"])
-        and ("system" in run or covers_beginning(run["reduction"], run["folder"]))
+        and ("system" in run or covered_jobs(run["reduction"], run["folder"]))
     ):
         previous["reduction"] = run["reduction"]
     return previous

@@ -15,7 +15,7 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.workchains import study
 from aiida_cse.workchains.common.builders import Codes
 from aiida_cse.workchains.production import sampling_of
-from aiida_cse.workchains.restart.lineage import checksums_of, numbered
+from aiida_cse.workchains.restart.lineage import checksums_of, covered_jobs, numbered
 from tests.nodes import SAMPLING, interface, job_node, reduction_node, run_node, state
 from tests.workchains.conftest import Make
 from tests.workchains.runs import DIGEST, PLAN, chain_of, finished, newest, results
@@ -320,6 +320,14 @@ def reduced(production: Any, computer: orm.Computer) -> dict[str, Any]:
     return inputs
 
 
+def discarded(production: Any, computer: orm.Computer) -> None:
+    """Delete the trajectories that were reduced last."""
+    assert production._discard()
+    job = submitted(orm.CalcJobNode)
+    given = {f"folders__{label}": folder for label, folder in job.inputs.folders.items()}
+    job_node("cse.discard", computer, given | {"reduction": job.inputs.reduction}, exit_status=0)
+
+
 def look(production: Any, *, equilibrated: bool) -> None:
     """Add a look with this verdict."""
     production.analyse()
@@ -449,10 +457,7 @@ def test_a_run_that_failed_after_a_look_extends_its_reduction(launch: Launch, lo
     production = launch(stop=EQUILIBRATED, keep_trajectory="until-reduced")
     segment(production, 1, localhost)
     reduced(production, localhost)
-    assert production._discard()
-    job = submitted(orm.CalcJobNode)
-    given = {"folders__segment_0001": job.inputs.folders.segment_0001, "reduction": job.inputs.reduction}
-    job_node("cse.discard", localhost, given, exit_status=0)
+    discarded(production, localhost)
     look(production, equilibrated=False)
     segment(production, 2, localhost)
     run = {"folder": production.ctx.folder, "reduction": production.ctx.reduction, "looks": orm.List([])}
@@ -463,6 +468,30 @@ def test_a_run_that_failed_after_a_look_extends_its_reduction(launch: Launch, lo
     inputs = reduced(again, localhost)
     assert paths(inputs["folders"]) == ["/scratch/2", "/scratch/3"]
     assert inputs["previous"].uuid == previous["reduction"].uuid
+
+
+def test_a_reduction_with_steps_of_a_dropped_job_is_kept(launch: Launch, localhost: orm.Computer) -> None:
+    """The second segment is dropped after its trajectory was deleted: its steps were compared with the third's."""
+    production = launch(stop=EQUILIBRATED | {"first_look_ns": 0.004}, length_ps=8, keep_trajectory="until-reduced")
+    first = segment(production, 1, localhost)
+    segment(production, 2, localhost)
+    reduced(production, localhost)
+    discarded(production, localhost)
+    look(production, equilibrated=False)
+    segment(production, 3, localhost, after=first, source="parent/restart.1000", first_step=1000)
+    inputs = reduced(production, localhost)
+    assert paths(inputs["folders"]) == ["/scratch/3"]
+    discarded(production, localhost)
+    look(production, equilibrated=False)
+    reduction, folder = production.ctx.reduction, production.ctx.folder
+    assert covered_jobs(reduction, folder) == 2
+    assert covered_jobs(inputs["previous"], folder) == 0, "it ends with the steps of the dropped job"
+    previous = study.previous_of({"folder": folder, "reduction": reduction, "looks": orm.List([])})
+    again = launch(previous, stop=EQUILIBRATED, length_ps=8, keep_trajectory="until-reduced")
+    segment(again, 4, localhost, after=production.ctx.segments[-1], source="parent/restart.3000")
+    inputs = reduced(again, localhost)
+    assert paths(inputs["folders"]) == ["/scratch/4"]
+    assert inputs["previous"].uuid == reduction.uuid
 
 
 def test_a_dropped_segment_leaves_the_reduction(launch: Launch, localhost: orm.Computer) -> None:

@@ -15,7 +15,7 @@ from aiida_cse.lammps.protocol.stage import JobPlan
 __all__ = [
     "Folder",
     "checksums_of",
-    "covers_beginning",
+    "covered_jobs",
     "earlier_folders",
     "folder_to_continue",
     "found_checkpoint",
@@ -207,10 +207,16 @@ def reductions_of(reduction: orm.Data) -> list[tuple[Any, list[str]]]:
     return found
 
 
-def covers_beginning(reduction: orm.Data, folder: Folder) -> bool:
-    """Return whether a reduction is known to hold the first jobs of the run that ends in ``folder`` alone."""
-    jobs = reductions_of(reduction)[0][1]
-    return bool(jobs) and [job.uuid for job in lineage(folder)[: len(jobs)]] == jobs
+def covered_jobs(reduction: orm.Data, folder: Folder) -> int:
+    """Return how many first jobs of the run that ends in ``folder`` a reduction holds; 0 if it holds other steps.
+
+    It may hold steps of a job that was dropped since: the job that repeated them was compared with it.
+    """
+    held, jobs = reductions_of(reduction)[0][1], [job.uuid for job in lineage(folder)]
+    if not held or held[-1] not in jobs:
+        return 0
+    count = jobs.index(held[-1]) + 1
+    return count if set(jobs[:count]) <= set(held) else 0
 
 
 def checksums_of(results: dict[str, dict[str, Any]]) -> dict[str, str]:

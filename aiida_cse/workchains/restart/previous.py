@@ -11,7 +11,7 @@ from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.lammps.protocol.stage import RunSettings
 from aiida_cse.reduction.config import ReductionConfig
 from aiida_cse.reduction.sampling import Sampling
-from aiida_cse.workchains.restart.lineage import covers_beginning, step_of
+from aiida_cse.workchains.restart.lineage import covered_jobs, step_of
 
 __all__ = ["previous_error"]
 
@@ -42,7 +42,7 @@ def previous_error(value: dict[str, Any], plan: ProductionPlan, sampling: Sampli
     if "reduction" not in previous:
         return None
     reached, last = previous["reduction"].base.attributes.get("last_step"), plan.last_frame(step)
-    if reached > last or (reached != last and not covers_beginning(previous["reduction"], previous["folder"])):
+    if reached > last or (reached != last and not covered_jobs(previous["reduction"], previous["folder"])):
         return (
             f"previous.reduction: ends at step {reached}, the earlier run at step {step}; it must end at {last}, "
             "or have been made from the first jobs of this run"
