@@ -199,6 +199,17 @@ def test_only_a_validation_needs_what_only_it_uses(codes: Codes) -> None:
     assert "PKG_EXTRA-FIX=yes" in line
 
 
+def test_only_a_crossing_by_colvars_needs_that_package(codes: Codes) -> None:
+    stored_examination(codes["lammps"], packages=["KSPACE", "MOLECULE"])
+    assert launch_findings(launch(codes)) == ([], [])
+    crossing: dict[str, Any] = {"temperatures": [500.0], "plan": {"bias": "colvars"}}
+    (line,), _ = launch_findings(launch(codes, overrides={"crossing": crossing}))
+    wrong = "codes.lammps = some@localhost: the package COLVARS is missing"
+    assert line == f"{wrong}; take plan.bias: spring, or build LAMMPS with -D PKG_COLVARS=yes"
+    stored_examination(codes["lammps"], packages=["COLVARS", "KSPACE"])
+    assert launch_findings(launch(codes, overrides={"crossing": crossing})) == ([], [])
+
+
 def test_an_examination_of_other_scripts_does_not_count(codes: Codes) -> None:
     stored_examination(codes["lammps"], examination="other")
     assert capabilities_of(codes["lammps"]) is None

@@ -31,13 +31,15 @@ __all__ = [
 #: extra of a code of ``aiida-cse``: the version that it said it is
 VERSION_EXTRA = "cse_version"
 _LOCAL = "core.local"
+_COLVARS = "COLVARS"
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something that a program lacks: what is wrong, what to do, and what needs it.
 
-    ``uses`` are ``study``, ``validation``, ``ranks``, or the name of an accelerator.
+    ``uses`` are ``study``, ``validation``, ``ranks``, ``colvars`` (the ``bias`` of a crossing), or the name of an
+    accelerator.
     """
 
     wrong: str
@@ -89,6 +91,10 @@ def findings_of(code: orm.AbstractCode, capabilities: Mapping[str, Any]) -> list
     errors = capabilities.get("accelerator_errors")
     for name, error in (errors if isinstance(errors, Mapping) else {}).items():
         found.append(Finding(f"accelerator {name}: {error}", "take another accelerator", (str(name),)))
+    packages = capabilities.get("packages")
+    if isinstance(packages, list) and packages and _COLVARS not in packages:
+        remedy = f"take plan.bias: spring, or build LAMMPS with -D PKG_{_COLVARS}=yes"
+        found.append(Finding(f"the package {_COLVARS} is missing", remedy, ("colvars",)))
     return found
 
 
@@ -142,7 +148,7 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     refusals, warnings = [], []
     for job in jobs_of(builder):
         if job.role == "lammps":
-            uses = needed.setdefault(str(job.code.uuid), (job.code, {kind, *_accelerators(builder)}))[1]
+            uses = needed.setdefault(str(job.code.uuid), (job.code, {kind, *_options(builder)}))[1]
             resources = job.namespace.metadata.options.get("resources") or {}
             counts = [resources.get(key) or 1 for key in ("num_machines", "num_mpiprocs_per_machine")]
             total = max(math.prod(counts), resources.get("tot_num_mpiprocs") or 1)
@@ -159,14 +165,17 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(refusals)), warnings
 
 
-def _accelerators(namespace: Any) -> set[str]:
-    """Return the accelerators of all plans and schedules in a builder."""
+def _options(namespace: Any) -> set[str]:
+    """Return the accelerators of all plans and schedules in a builder, and ``colvars`` if one has this bias."""
     found: set[str] = set()
     for key, value in namespace.items():
         if isinstance(value, Mapping):
-            found |= _accelerators(value)
+            found |= _options(value)
         elif isinstance(value, orm.Dict) and key in ("plan", "schedule"):
-            settings = value.get_dict().get("settings")
+            plan = value.get_dict()
+            settings = plan.get("settings")
             if isinstance(settings, Mapping) and settings.get("accelerator", "none") != "none":
                 found.add(str(settings["accelerator"]))
+            if plan.get("bias") == "colvars":
+                found.add("colvars")
     return found
