@@ -9,6 +9,7 @@ from aiida import orm
 from aiida.engine import WorkChain
 
 from aiida_cse.calculations.discard import is_discarded
+from aiida_cse.data.system import CseSystemData
 from aiida_cse.engine.hints import aiida_cse
 from aiida_cse.lammps.protocol.production import ProductionPlan
 from aiida_cse.workchains.common.availability import folder_error, refuse_unusable_codes, use_codes
@@ -226,8 +227,8 @@ def _measured(
     Raises
     ------
     ValueError
-        One is no crossing that has ended, has no rate or is of a system of another composition, or two are of one
-        temperature and side.
+        One is no crossing that has ended, has no rate or is of a system of another composition or force field, or
+        two are of one temperature and side.
     """
     own = [run[name] for run in runs.values() for name in ("system", "interface") if name in run]
     found: dict[str, dict[str, orm.Data]] = {}
@@ -235,18 +236,27 @@ def _measured(
         _refuse_other(crossing, CrossingWorkChain)
         if "crossing" not in crossing.outputs:
             raise ValueError(f"crossing {crossing.pk}: has no rate; give a crossing that has ended with one")
-        for system in crossing.inputs.systems.values():
-            if own and system.info.composition != own[0].info.composition:
-                raise ValueError(
-                    f"crossing {crossing.pk}: its system {system.pk} has {system.info.natoms:,} atoms of another "
-                    f"composition than those of the study, {own[0].info.natoms:,} as in <{own[0].pk}>; give a "
-                    "crossing of a system of the study"
-                )
+        if own:
+            _refuse_other_systems(crossing, own[0])
         label = crossing_label(crossing.inputs.temperature.value, crossing.inputs.side.value)
         if label in found:
             raise ValueError(f"crossing {crossing.pk}: is the second one of {label}; give one of the two")
         found[label] = {name: crossing.outputs[name] for name in CROSSING_OUTPUTS if name in crossing.outputs}
     return found
+
+
+def _refuse_other_systems(crossing: orm.WorkChainNode, own: CseSystemData) -> None:
+    """Refuse a crossing of another composition or force field than a system of the study."""
+    instead = "give a crossing of a system of the study"
+    for system in crossing.inputs.systems.values():
+        place = f"crossing {crossing.pk}: its system {system.pk} has"
+        if system.info.composition != own.info.composition:
+            raise ValueError(
+                f"{place} {system.info.natoms:,} atoms of another composition than those of the study, "
+                f"{own.info.natoms:,} as in <{own.pk}>; {instead}"
+            )
+        if (system.info.types, system.forcefield) != (own.info.types, own.forcefield):
+            raise ValueError(f"{place} another force field than <{own.pk}> of the study; {instead}")
 
 
 def _name_continuation(builder: Any, process: orm.ProcessNode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +148,14 @@ def test_other_crossings_are_refused(ended: orm.WorkChainNode) -> None:
     system = ended.outputs.runs.T0700_r1.system
     good, again = (crossing_of(system, {"crossing": orm.Dict({"ion": "Li"})}) for _ in range(2))
     foreign = crossing_of(system_node(), {"crossing": orm.Dict({"ion": "Li"})})
+    whole = system.get_system()
+    softer = CseSystemData(replace(whole, forcefield=f"{whole.forcefield}\npair_modify shift yes\n"))
+    other = crossing_of(softer, {"crossing": orm.Dict({"ion": "Li"})})
     failed, running = (crossing_of(system, {}, exit_status=status) for status in (377, None))
     for crossings, message in (
         ([good, again], f"crossing {again.pk}: is the second one of T0400_left; give one of the two"),
         ([foreign], f"crossing {foreign.pk}: its system"),
+        ([other], f"crossing {other.pk}: its system {softer.pk} has another force field than <{system.pk}>"),
         ([failed], f"crossing {failed.pk}: has no rate; give a crossing that has ended with one"),
         ([running], f"crossing {running.pk}: is still running; its rate is known when it has ended"),
         ([ended], f"crossing: node {ended.pk} is a WorkChainNode; it must be the process of a crossing"),
