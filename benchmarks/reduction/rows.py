@@ -109,20 +109,24 @@ def _loop(one: Generated, config: ReductionConfig, frames: int) -> float:
 
 
 def speed_rows(whole: Generated, ions: Generated, *, rounds: int, quick: bool) -> Iterator[Row]:
-    """Measure all programs in turn and return rates and their ratios, medians over the rounds."""
+    """Measure all programs in turn and return rates and their ratios, medians over the rounds.
+
+    The page cache holds the files as LAMMPS leaves them. Peers are compared on a copy, where it counts least.
+    """
     z, everything, ion_z, copied = z_only(whole), full(whole), z_only(ions), _copied(whole)
     # the lag is 500 frames, and the loop has to get beyond it
     frames, maicos_frames = (800, 40) if quick else (whole.frames, 200)
     runs: dict[str, Callable[[], float]] = {
         "read": lambda: _read(whole),
         "z": lambda: _reduce(whole, z),
-        "loop z": lambda: _loop(whole, z, frames),
-        "full": lambda: _reduce(whole, everything),
         "moderate": lambda: _reduce(whole, moderate(whole)),
-        "loop full": lambda: _loop(whole, everything, frames),
+        "full": lambda: _reduce(whole, everything),
         "copied read": lambda: _read(copied),
+        "copied z": lambda: _reduce(copied, z),
         "copied full": lambda: _reduce(copied, everything),
-        "maicos": lambda: _rate(maicos_frames, lambda: maicos_profiles(whole.path, z, GROUPS, maicos_frames)),
+        "loop z": lambda: _loop(copied, z, frames),
+        "loop full": lambda: _loop(copied, everything, frames),
+        "maicos": lambda: _rate(maicos_frames, lambda: maicos_profiles(copied.path, z, GROUPS, maicos_frames)),
         "ions read": lambda: _read(ions),
         "ions z": lambda: _reduce(ions, ion_z),
         "ions loop": lambda: _loop(ions, ion_z, frames),
@@ -132,33 +136,35 @@ def speed_rows(whole: Generated, ions: Generated, *, rounds: int, quick: bool) -
         for name, run in runs.items():
             rates[name].append(run())
 
-    def median(name: str) -> float:
-        return statistics.median(rates[name])
-
-    def ratio(name: str, other: str) -> float:
-        return statistics.median(a / b for a, b in zip(rates[name], rates[other], strict=True))
-
-    per_second = "frames/s"
-    yield Row("whole system: warm read", median("read"), per_second)
-    yield Row("whole system, z only: reduction", median("z"), per_second)
-    yield Row("whole system, z only: loop over MDAnalysis", median("loop z"), per_second)
-    yield Row("whole system, profiles of five groups: MAICoS", median("maicos"), per_second)
-    yield Row("whole system, full: reduction", median("full"), per_second)
-    yield Row("whole system, full: loop over MDAnalysis", median("loop full"), per_second)
-    yield Row("whole system, a copy of the file: warm read", median("copied read"), per_second)
-    yield Row("whole system, full, a copy of the file: reduction", median("copied full"), per_second)
-    yield Row("ions: warm read", median("ions read"), per_second)
-    yield Row("ions, z only: reduction", median("ions z"), per_second)
-    yield Row("ions, z only: loop over MDAnalysis", median("ions loop"), per_second)
-    yield Row("whole system, z only: of the loop over MDAnalysis", ratio("z", "loop z"), "×", 60)
-    yield Row("whole system, z only: of MAICoS, five groups", ratio("z", "maicos"), "×", 900)
-    yield Row("whole system, z only: of the warm read", ratio("z", "read"), "×", 0.4)
-    yield Row("whole system, full: of the loop over MDAnalysis", ratio("full", "loop full"), "×", 30)
-    yield Row("whole system, full: of the warm read", ratio("full", "read"), "×", 0.3)
-    yield Row("whole system, full, a copy of the file: of the warm read", ratio("copied full", "copied read"), "×")
-    yield Row("whole system, moderate: of the warm read", ratio("moderate", "read"), "×", 0.3)
-    yield Row("ions, z only: of the loop over MDAnalysis", ratio("ions z", "ions loop"), "×")
-    yield Row("ions, z only: of the warm read", ratio("ions z", "ions read"), "×", 0.2)
+    for name, words in (
+        ("read", "whole system: warm read"),
+        ("z", "whole system, z only: reduction"),
+        ("full", "whole system, full: reduction"),
+        ("copied read", "copy: warm read"),
+        ("copied z", "copy, z only: reduction"),
+        ("copied full", "copy, full: reduction"),
+        ("loop z", "copy, z only: loop over MDAnalysis"),
+        ("loop full", "copy, full: loop over MDAnalysis"),
+        ("maicos", "copy, profiles of five groups: MAICoS"),
+        ("ions read", "ions: warm read"),
+        ("ions z", "ions, z only: reduction"),
+        ("ions loop", "ions, z only: loop over MDAnalysis"),
+    ):
+        yield Row(words, statistics.median(rates[name]), "frames/s")
+    for name, other, words, required in (
+        ("z", "read", "whole system, z only: of the warm read", 0.4),
+        ("moderate", "read", "whole system, moderate: of the warm read", 0.3),
+        ("full", "read", "whole system, full: of the warm read", 0.3),
+        ("copied z", "copied read", "copy, z only: of the warm read", None),
+        ("copied full", "copied read", "copy, full: of the warm read", None),
+        ("copied z", "loop z", "copy, z only: of the loop over MDAnalysis", 60),
+        ("copied full", "loop full", "copy, full: of the loop over MDAnalysis", 30),
+        ("copied z", "maicos", "copy, z only: of MAICoS, five groups", 900),
+        ("ions z", "ions read", "ions, z only: of the warm read", 0.2),
+        ("ions z", "ions loop", "ions, z only: of the loop over MDAnalysis", None),
+    ):
+        ratio = statistics.median(a / b for a, b in zip(rates[name], rates[other], strict=True))
+        yield Row(words, ratio, "×", required)
 
 
 # -- length --------------------------------------------------------------------------------------------------
