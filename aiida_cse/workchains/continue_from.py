@@ -93,7 +93,7 @@ def get_builder_from_production(
     Raises
     ------
     ValueError
-        The process is no production, is still running, is complete, or would become shorter; a code cannot run in
+        The process is no production, has not ended, is complete, or would become shorter; a code cannot run in
         this profile, or the folder with the last checkpoint is not here.
     """
     _refuse_other(production, ProductionWorkChain)
@@ -164,7 +164,7 @@ def get_builder_from_study(
     Raises
     ------
     ValueError
-        The process is no study, is still running, or nothing would be added; a crossing has no rate or is of
+        The process is no study, has not ended, or nothing would be added; a crossing has no rate or is of
         another system; a code cannot run in this profile, or a run that would become longer has its last
         checkpoint in a folder that is not here.
     """
@@ -278,7 +278,8 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         )
     if not process.is_terminated:
         later = "its rate is known" if kind is CrossingWorkChain else "it can be continued"
-        raise ValueError(f"{name} {process.pk}: is still running; {later} when it has ended")
+        stopped = f"if it was stopped, it goes on with: {aiida_cse('resume', process.pk)}"
+        raise ValueError(f"{name} {process.pk}: has not ended; {later} when it has; {stopped}")
 
 
 def _use_last_checkpoints(builder: Any, runs: dict[str, dict[str, Any]]) -> list[str]:

@@ -157,7 +157,7 @@ def test_other_crossings_are_refused(ended: orm.WorkChainNode) -> None:
         ([foreign], f"crossing {foreign.pk}: its system"),
         ([other], f"crossing {other.pk}: its system {softer.pk} has another force field than <{system.pk}>"),
         ([failed], f"crossing {failed.pk}: has no rate; give a crossing that has ended with one"),
-        ([running], f"crossing {running.pk}: is still running; its rate is known when it has ended"),
+        ([running], f"crossing {running.pk}: has not ended; its rate is known when it has; if it was stopped"),
         ([ended], f"crossing: node {ended.pk} is a WorkChainNode; it must be the process of a crossing"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
@@ -205,7 +205,7 @@ def test_continuations_without_additions_are_refused(ended: orm.WorkChainNode, s
 
 
 def test_a_running_study_is_not_continued(study: Any) -> None:
-    with pytest.raises(ValueError, match=f"study {study.node.pk}: is still running"):
+    with pytest.raises(ValueError, match=f"study {study.node.pk}: has not ended; it can be continued when it has"):
         get_builder_from_study(study.node, replicas=2)
 
 
