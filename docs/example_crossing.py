@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_cse.analysis.crossing.density import density_entries
 from aiida_cse.analysis.crossing.documents import CROSSING, CROSSING_PROFILE, TRANSMISSION
+from aiida_cse.analysis.crossing.profile import profile_of
 from aiida_cse.physics.crossing.reactive_flux import transmission, transmission_in_time
 from aiida_cse.physics.crossing.umbrella import UmbrellaWindow, umbrella_profile
+from aiida_cse.physics.profiles.density import free_energy_profile
 from aiida_cse.report.findings import Findings, Origin
 from aiida_cse.report.results import describe_result
 from benchmarks.crossing.landscapes import SPEED_SQUARED, STEP, Landscape
@@ -30,6 +33,8 @@ WELL, EDGES, CENTRES = (-7.0, -2.5), np.arange(-7.1, 2.2, 0.2), np.arange(-6.5, 
 #: k_B T over the spring constant, Å²
 VARIANCE = 0.16
 LADDERS, STRUCTURES = 4, 8
+#: ions that no spring holds, and samples of each
+FREE_IONS, FREE_SAMPLES = 6, 2000
 #: samples of a window, and the steps between them
 SAMPLES, EVERY = 400, 40
 #: starts in a structure, times of their traces and the steps between these, and Å at which a side is reached
@@ -42,6 +47,7 @@ def crossing_findings(seed: int = 1) -> Findings:
     found = _windows(rng)
     rate, in_time = _shots(rng)
     shared = {key: found[key] for key in ("temperature_K", "ion", "side", "level", "surface_z_A")}
+    shared |= _density(rng, found)
     return Findings(
         Origin("crossing", "simulated crossing"),
         runs={},
@@ -85,6 +91,16 @@ def _windows(rng: np.random.Generator) -> dict[str, Any]:
         "correlation_ps": found.correlation * sampled_ps,
         "thin": [[ladder, one + PLACE, other + PLACE] for ladder, one, other in found.thin],
     }
+
+
+def _density(rng: np.random.Generator, found: dict[str, Any]) -> dict[str, Any]:
+    """Return F of the density of ions that no spring holds, beside F of the windows."""
+    series = [LANDSCAPE.window(rng, -4.5, 0.0, FREE_SAMPLES, EVERY) for _ in range(FREE_IONS)]
+    counts = np.array([np.histogram(one, EDGES)[0] for one in series])
+    free = free_energy_profile(counts.sum(axis=0), LANDSCAPE.temperature, 1.0, block_counts=counts)
+    density = {"z_A": found["z_A"], "li_K": free.free_energy, "li_error_K": free.standard_error}
+    profile = profile_of(found | {"samples": 0})
+    return density_entries(profile, tuple(found["well_range_A"]), "Li", density)
 
 
 def _shots(rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Floats]]:

@@ -22,6 +22,8 @@ __all__ = [
     "with_error",
 ]
 
+#: from here on a whole number is no count, and is rounded
+_LARGEST_COUNT = 10**12
 #: from here on a whole number of a setting is not printed
 _LARGEST = 10**18
 #: longest text of a setting that is quoted in full
@@ -37,7 +39,8 @@ def number_words(value: float, spread: float | None = None) -> str:
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value == 0 or isinstance(value, int):
+    # a node may hold a large number as a whole one
+    if value == 0 or (isinstance(value, int) and abs(value) < _LARGEST_COUNT):
         return f"{value:,}" if isinstance(value, int) else "0"
     if 0 < value < 1e-30:
         return "<1e-30"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,7 @@ from aiida.engine import ExitCode, ToContext, while_
 from aiida.orm import to_aiida_type
 from pydantic import ValidationError
 
+from aiida_cse.analysis.crossing.density import SAME_TEMPERATURE
 from aiida_cse.analysis.crossing.places import places_of
 from aiida_cse.building.passage import passage_of, tag_ions
 from aiida_cse.calculations.functions.crossing import crossing, crossing_profile
@@ -321,6 +322,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
             side=self.inputs.side,
             failed=failed,
             off_equilibrium=orm.Str(_off_equilibrium(self.inputs.systems)),
+            **_density(self.inputs.systems, self.inputs.temperature.value),
             **self._ladder_nodes(),
         )
         if not node.is_finished_ok:
@@ -437,17 +439,34 @@ def _job_nodes(run: orm.WorkChainNode) -> dict[str, Any]:
 
 def _off_equilibrium(systems: Mapping[str, CseSystemData]) -> str:
     """Return which systems are of productions that have not equilibrated; empty if none is known to be."""
-    found = []
+    found = [
+        f"<{production.pk}>"
+        for production in _productions(systems)
+        if production.outputs["equilibration"].get("equilibrated") is False
+    ]
+    if not found:
+        return ""
+    return f"the systems are of productions that have not equilibrated ({', '.join(found)}): quench, or run longer"
+
+
+def _density(systems: Mapping[str, CseSystemData], temperature: float) -> dict[str, orm.ArrayData]:
+    """Return as ``density`` the profile of the first production of the systems at this temperature (K), if any."""
+    for production in _productions(systems):
+        kelvin = production.outputs["equilibration"].get("temperature_K")
+        same = isinstance(kelvin, int | float) and abs(kelvin - temperature) < SAME_TEMPERATURE
+        if same and "free_energy_profiles" in production.outputs:
+            return {"density": production.outputs["free_energy_profiles"]}
+    return {}
+
+
+def _productions(systems: Mapping[str, CseSystemData]) -> Iterator[Any]:
+    """Yield the analysed productions at whose ends the systems are."""
     for node in systems.values():
         # a restart chain, called by its production
         run = node.creator.caller if isinstance(node.creator, orm.CalcJobNode) else None
         production: Any = None if run is None else run.caller
-        verdict: Any = {} if production is None else production.outputs
-        if "equilibration" in verdict and verdict["equilibration"].get("equilibrated") is False:
-            found.append(f"<{production.pk}>")
-    if not found:
-        return ""
-    return f"the systems are of productions that have not equilibrated ({', '.join(found)}): quench, or run longer"
+        if production is not None and "equilibration" in production.outputs:
+            yield production
 
 
 def crossing_jobs(

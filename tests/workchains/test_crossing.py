@@ -52,20 +52,29 @@ def draws(rng: np.random.Generator, centre: float, spring: float, number: int) -
 
 
 @pytest.fixture
-def crossing(make: Make, codes: Codes) -> Any:
+def system() -> CseSystemData:
+    """An interface with three ions in the first layer on the left, not stored."""
     system = interface()
     ions = np.flatnonzero(system.data.types == 3)
     positions = np.zeros((system.data.natoms, 3))
     positions[ions[:5], 2] = (-HALF - 6, -HALF - 5, -HALF - 7, HALF + 5, -HALF - 20)
     system.data.set_unwrapped(positions)
+    return CseSystemData(system)
+
+
+def launched(make: Make, codes: Codes, system: CseSystemData, **plan: Any) -> Any:
     chain: Any = WorkflowFactory("cse.crossing")
-    overrides = {"plan": PLAN}
-    node = CseSystemData(system)
+    overrides = {"plan": PLAN | plan}
     return make(
         chain.get_builder_from_protocol(
-            codes, node, KELVIN, "left", {"seeds": {"velocities": 3}}, protocol="demo", overrides=overrides
+            codes, system, KELVIN, "left", {"seeds": {"velocities": 3}}, protocol="demo", overrides=overrides
         )
     )
+
+
+@pytest.fixture
+def crossing(make: Make, codes: Codes, system: CseSystemData) -> Any:
+    return launched(make, codes, system)
 
 
 def done(process: Any, computer: orm.Computer, submitted: dict[str, Any], *, fails: tuple[str, ...] = ()) -> None:
@@ -175,6 +184,60 @@ def test_a_crossing_goes_there_and_back_and_then_up(crossing: Any, aiida_localho
     assert 0.001 < shown["balance_p_value"].value < 1
     for documented in (CROSSING, CROSSING_PROFILE, TRANSMISSION):
         assert documented.mismatches(values_of(crossing.outputs[documented.name])) == []
+
+
+def ended_production(system: CseSystemData, computer: orm.Computer, kelvin: float, tilt: float) -> None:
+    """Make a system the last one of a production whose density of ions in the layer is known."""
+    production, run = (
+        orm.WorkChainNode(process_type=f"aiida.workflows:cse.{one}") for one in ("production", "base")
+    )
+    production.store()
+    run.base.links.add_incoming(production, LinkType.CALL_WORK, "segment_001")
+    run.store()
+    job_node("cse.lammps", computer, outputs={"system": system}, exit_status=0, caller=run)
+    z = np.arange(-29.9, 30, 0.2)
+    energy = np.where(z < 0, free_energy(z) + tilt * (z + 26), 0.0)
+    profile = {"z_A": z, "li_K": energy, "li_error_K": np.full(len(z), 25.0)}
+    verdict = orm.Dict({"equilibrated": False, "temperature_K": kelvin})
+    returns(production, {"equilibration": verdict, "free_energy_profiles": orm.ArrayData(profile)})
+    finish(production, 500)
+
+
+@pytest.mark.parametrize(
+    ("kelvin", "tilt", "agrees"),
+    [(KELVIN, 0.0, True), (KELVIN, 800.0, False), (KELVIN + 100, 0.0, None)],
+    ids=["same", "other", "hotter"],
+)
+def test_f_in_the_layer_is_laid_beside_the_density_of_the_run(
+    make: Make,
+    codes: Codes,
+    system: CseSystemData,
+    aiida_localhost: orm.Computer,
+    kelvin: float,
+    tilt: float,
+    agrees: bool | None,
+) -> None:
+    ended_production(system, aiida_localhost, kelvin, tilt)
+    crossing = launched(make, codes, system, rounds=1)
+    crossing.tag_ions()
+    done(crossing, aiida_localhost, crossing.run_round())
+    assert crossing.inspect_round() is crossing.estimate_profile() is crossing.fix_surface() is None
+    done(crossing, aiida_localhost, crossing.run_short_trajectories())
+    assert crossing.inspect_short_trajectories() is crossing.calculate_rate() is None
+    found = crossing.outputs["crossing"].get_dict()
+    assert CROSSING.mismatches(found) == []
+    assert "have not equilibrated" in found["off_equilibrium"]
+    said = [one for one in found["reasons"] if "off the density of ions" in one]
+    row = next(row for row in crossing_rows(found) if row.key == "density_deviation_K")
+    if agrees is None:
+        assert row.reason == "no run at this temperature has ions there"
+        return
+    assert (found["density_deviation_K"] < 2 * found["density_expected_K"]) == agrees
+    assert len(said) == (not agrees)
+    places = found["density_z_A"]
+    assert len(places) == len(found["density_free_energy_K"]) > 10
+    assert -27.51 < min(places) < max(places) < -24.49
+    assert row.value == found["density_deviation_K"]
 
 
 def test_a_sharp_top_gets_more_windows(

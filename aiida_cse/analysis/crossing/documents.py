@@ -97,6 +97,16 @@ CROSSING = Documented(
         "rate_harmonic_per_s": ("s⁻¹", "ν exp(−ΔF / k_B T), the rate of a parabolic well with κ = 1"),
         "diffusion_A2_per_ps": ("Å²/ps", "Diffusion coefficient on the surface, from a window there"),
         "rate_diffusive_per_s": ("s⁻¹", "Rate of diffusion over F, a check where κ is below 0.3; null elsewhere"),
+        "density_z_A": (
+            "Å",
+            "Bins of the first layer with ions in the run at this temperature from which the systems are; null "
+            "without such a run",
+        ),
+        "density_free_energy_K": ("K", "F there from the density of these ions, with the zero of the windows"),
+        "density_error_K": ("K", "Its standard error"),
+        "density_shift_K": ("K", "What was added to F of the run: the difference of the zeros"),
+        "density_deviation_K": ("K", "Root mean square of F minus this F over the ions of the layer"),
+        "density_expected_K": ("K", "What the errors of both explain of it"),
         "layer_ions": ("", "Mean number of ions in the first layer of this side in the systems at the start"),
         "layer_ions_counted": ("", "Number of these ions in all systems together"),
         "area_nm2": ("nm²", "Area of the face"),
@@ -106,10 +116,19 @@ CROSSING = Documented(
             "nm⁻² s⁻¹",
             "Crossings into the slab per area; null without ions there",
         ),
+        "crossings_interval_per_nm2_per_s": (
+            "nm⁻² s⁻¹",
+            "Its interval, with the error of Γ and that of the number of ions, as of independent ions",
+        ),
         "resistance_ohm_cm2": ("Ω cm²", "Interfacial resistance k_B T A / (e² k); null without ions in the layer"),
         "resistance_interval_ohm_cm2": (
             "Ω cm²",
-            "Its interval, with the error of Γ and that of the number of ions, as of independent ions",
+            "Its interval, with both errors",
+        ),
+        "resistance_lower_bound_ohm_cm2": (
+            "Ω cm²",
+            "Its lower bound where κ has bounds only, from the upper bounds of Γ and of the number of ions; null "
+            "elsewhere",
         ),
         "ceramic_ions": ("", "Mean number of these ions in the ceramic in the windows; F is conditional on it"),
         "ceramic_ions_range": ("", "Its lowest and highest mean of a window"),
@@ -150,13 +169,28 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     per_ion = "per ion of the 1st layer"
     yield Quantity.of(found, "Γ into the slab", "rate_in{}_per_s", "s⁻¹", reason=bounds, note=per_ion)
     yield Quantity.of(found, "Γ out of the slab", "rate_out{}_per_s", "s⁻¹", reason=bounds, note=per_ion)
+    well = "of the minimum in the layer"
+    yield Quantity.of(found, "curvature k", "curvature{}_K_per_A2", "K Å⁻²", note=well)
+    yield Quantity.of(found, "frequency ν", "frequency{}_per_s", "s⁻¹", note=well)
     yield Quantity.of(found, "harmonic estimate of Γ", "rate_harmonic{}_per_s", "s⁻¹", note="κ = 1, a parabola")
     yield Quantity.of(
         found, "diffusive estimate of Γ", "rate_diffusive{}_per_s", "s⁻¹", reason="an estimate where κ < 0.3"
     )
-    layer = "no ion in the first layer of the systems"
+    yield _density_row(found)
+    layer = "κ has bounds only" if found.get("layer_ions") else "no ion in the first layer of the systems"
+    yield Quantity.of(found, "crossings per area", "crossings{}_per_nm2_per_s", "nm⁻² s⁻¹", reason=layer)
     yield Quantity.of(found, "interfacial resistance", "resistance{}_ohm_cm2", "Ω cm²", reason=layer)
     yield Quantity.of(
         found, "ions in the ceramic in the windows", "ceramic_ions{}", reason="F is conditional on it"
     )
     yield Quantity.of(found, "slowest correlation time", "correlation{}_ps", "ps", note="of a window")
+
+
+def _density_row(found: Mapping[str, Any]) -> Quantity:
+    """Return how far F in the first layer is off the density of ions there."""
+    off, expected = found.get("density_deviation_K"), found.get("density_expected_K")
+    note = f"root mean square; the errors explain {expected:.0f} K" if isinstance(expected, int | float) else ""
+    reason = "" if off is not None else "no run at this temperature has ions there"
+    return Quantity.of(
+        found, "F − F of the density, 1st layer", "density_deviation{}_K", "K", note=note, reason=reason
+    )

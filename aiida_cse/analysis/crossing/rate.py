@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants, stats
 
+from aiida_cse.analysis.crossing.density import density_entries, density_warning
 from aiida_cse.analysis.crossing.profile import (
     LEVEL,
     LadderRuns,
@@ -23,6 +24,7 @@ from aiida_cse.analysis.crossing.profile import (
 from aiida_cse.analysis.registry import finite_or_none, finite_range_or_none
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.crossing import CrossingPlan, Passage
+from aiida_cse.physics.crossing.diffusion import diffusion_coefficient, diffusive_rate
 from aiida_cse.physics.crossing.reactive_flux import (
     CrossingRate,
     Transmission,
@@ -34,7 +36,6 @@ from aiida_cse.physics.crossing.reactive_flux import (
 from aiida_cse.physics.crossing.umbrella import LEAST_CORRELATION_TIMES, UmbrellaProfile, umbrella_profile
 from aiida_cse.physics.kinetics.resistance import interfacial_resistance
 from aiida_cse.physics.kinetics.transition_state import joule_from_kelvin, vibrational_frequency
-from aiida_cse.physics.statistics.timeseries import statistical_inefficiency
 
 __all__ = ["Starts", "crossing"]
 
@@ -108,6 +109,7 @@ def crossing(
     layer_ions: Sequence[int],
     failed: Sequence[str] = (),
     off_equilibrium: str = "",
+    density: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the rate of a crossing, as :data:`CROSSING`, and κ(t), as :data:`TRANSMISSION`.
 
@@ -125,6 +127,8 @@ def crossing(
         Names of the ladders that failed.
     off_equilibrium
         Why the systems are not those of equilibrium; empty if they are, as far as is known.
+    density
+        Results ``free_energy_profiles`` of a run from which the systems are, at the same temperature.
 
     Raises
     ------
@@ -147,6 +151,7 @@ def crossing(
     well = tuple(found["well_range_A"])
     lengths = [(high - low) / 10 for low, high in info.box]
     area, ions = lengths[0] * lengths[1], float(np.mean(layer_ions))
+    beside = density_entries(profile, (well[0], well[1]), found["ion"], density)
     results: dict[str, Any] = {
         **{key: found[key] for key in ("temperature_K", "ion", "side", "level", "well_range_A", "surface_z_A")},
         "ladders": len(profile.ladders),
@@ -168,6 +173,7 @@ def crossing(
         **_rate_entries("out", out.value, (out.low, out.high)),
         **_parabola(profile, (well[0], well[1]), surface, mass, reach),
         **_diffusion(ladders, profile, plan, passage, surface, kappa.value),
+        **beside,
         "layer_ions": ions,
         "layer_ions_counted": sum(layer_ions),
         "area_nm2": area,
@@ -180,6 +186,7 @@ def crossing(
         "reasons": [
             *([off_equilibrium] if off_equilibrium else []),
             *_warnings(found, kappa, reverse, undecided, plan),
+            *density_warning(beside),
             *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not ions)),
         ],
     }
@@ -346,16 +353,9 @@ def _diffusion(
     if not series:
         raise ValueError("the ladders have no windows")
     nearest = min((one.centre for one in series), key=lambda centre: abs(centre - surface))
-    own = [one.z for one in series if one.centre == nearest]
-    times = [max((statistical_inefficiency(z) - 1) / 2, 0.5) * plan.sample_ps for z in own]
-    coefficient = float(np.mean([z.var() for z in own]) / np.mean(times))
-    outer = passage.z(passage.well)
-    low, high = sorted((surface, outer[1] if passage.sign > 0 else outer[0]))
-    z, energies = profile.centres, profile.free_energy
-    # over the top as far as windows reach; in the well the integrand is negligible
-    inside = np.isfinite(energies) & ((z <= high) if passage.sign > 0 else (z >= low))
-    resistance = float((np.exp(energies[inside] / profile.temperature) * np.diff(profile.edges)[inside]).sum())
-    rate = coefficient * 1e12 / resistance if kappa < _DIFFUSIVE and resistance > 0 else None
+    coefficient = diffusion_coefficient([one.z for one in series if one.centre == nearest], plan.sample_ps)
+    outer = passage.sign * passage.well[1]
+    rate = diffusive_rate(profile, coefficient, surface, outer) if kappa < _DIFFUSIVE else None
     return {"diffusion_A2_per_ps": coefficient, "rate_diffusive_per_s": rate}
 
 
@@ -365,20 +365,38 @@ def _of_area(
     """Return crossings per area and the resistance of the face; null without ions in the layer.
 
     The number of ions in the layer is taken to scatter as that of independent ions (Poisson). The intervals of its
-    logarithm and of ln Γ add in quadrature.
+    logarithm and of ln Γ add in quadrature. Where κ has bounds only, the upper bounds of both give a lower one of
+    the resistance.
     """
-    keys = ("crossings_per_nm2_per_s", "resistance_ohm_cm2", "resistance_interval_ohm_cm2")
+    keys = (
+        "crossings_per_nm2_per_s",
+        "crossings_interval_per_nm2_per_s",
+        "resistance_ohm_cm2",
+        "resistance_interval_ohm_cm2",
+        "resistance_lower_bound_ohm_cm2",
+    )
+    results: dict[str, Any] = dict.fromkeys(keys)
     ions = float(np.mean(layer_ions))
-    if not (ions > 0 and rate.value > 0):
-        return dict.fromkeys(keys)
+    if not ions > 0:
+        return results
     scatter = float(stats.norm.ppf((1 + level) / 2)) / math.sqrt(sum(layer_ions))
-    factors = [
-        math.exp(math.hypot(math.log(rate.value / end), scatter)) if 0 < end < math.inf else math.nan
-        for end in (rate.high, rate.low)
-    ]
-    value = float(interfacial_resistance(rate.value * ions, area, temperature))
-    interval = finite_range_or_none([value / factors[0], value * factors[1]])
-    return dict(zip(keys, (rate.value * ions / area, value, interval), strict=True))
+
+    def resistance(per_ion: float) -> float:
+        return float(interfacial_resistance(per_ion * ions, area, temperature))
+
+    if rate.value > 0:
+        results["crossings_per_nm2_per_s"] = rate.value * ions / area
+        results["resistance_ohm_cm2"] = resistance(rate.value)
+    if 0 < rate.low < rate.value < rate.high < math.inf:
+        low, high = (
+            rate.value * math.exp(sign * math.hypot(math.log(rate.value / end), scatter))
+            for sign, end in ((-1, rate.low), (1, rate.high))
+        )
+        results["crossings_interval_per_nm2_per_s"] = [low * ions / area, high * ions / area]
+        results["resistance_interval_ohm_cm2"] = [resistance(high), resistance(low)]
+    elif 0 < rate.high < math.inf:
+        results["resistance_lower_bound_ohm_cm2"] = resistance(rate.high * math.exp(scatter))
+    return results
 
 
 def _conditions(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def crossing(
     side: orm.Str,
     failed: orm.List,
     off_equilibrium: orm.Str,
+    density: orm.ArrayData | None = None,
     **ladders: Any,
 ) -> dict[str, Any] | ExitCode:
     """Calculate the rate of the crossing from the free energy and the short trajectories from its top.
@@ -62,6 +63,7 @@ def crossing(
     :param side: left or right.
     :param failed: names of the ladders that failed.
     :param off_equilibrium: why the systems are off equilibrium; empty if nothing is known against them.
+    :param density: ``free_energy_profiles`` of a run at this temperature from which the systems are.
     :param ladders: as for the free energy; the last round of each has the short trajectories, ``shots_01`` etc.,
         and the results of their jobs, ``results_01`` etc.
     """
@@ -72,14 +74,25 @@ def crossing(
             nodes["system"].uuid: ions_in_layer(nodes["system"].get_system(), passage)
             for nodes in ladders.values()
         }
-        found = {name: profile.get_array(name) for name in profile.get_arraynames()} | {
-            key: value for key, value in profile.base.attributes.all.items() if not key.startswith("array|")
-        }
-        ions = list(counts.values())
-        rate, in_time = rate_of(runs, found, asked, passage, ions, failed.get_list(), off_equilibrium.value)
+        found = {key: value for key, value in profile.base.attributes.all.items() if not key.startswith("array|")}
+        known = None if density is None else _arrays(density)
+        rate, in_time = rate_of(
+            runs,
+            found | _arrays(profile),
+            asked,
+            passage,
+            list(counts.values()),
+            failed.get_list(),
+            off_equilibrium.value,
+            known,
+        )
     except (ValueError, KeyError) as error:
         return ExitCode(CANNOT_CROSS, f"there is no rate: {_words(error)}")
     return {"crossing": orm.Dict(rate), "transmission": orm.ArrayData(in_time)}
+
+
+def _arrays(node: orm.ArrayData) -> dict[str, np.ndarray]:
+    return {name: node.get_array(name) for name in node.get_arraynames()}
 
 
 def _words(error: Exception) -> str:

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 _WIDE = 120.0
 #: share of the deviations of ladders and band to whose largest the axis is adapted
 _USUAL = 0.9
+#: colour of F from ions that no spring holds
+_FREE = "#000000"
 #: κ below which its axis is logarithmic
 _SMALL = 0.2
 #: key and words of each way of the ions
@@ -38,7 +40,10 @@ _FEWEST_REACTIVE = 5
 
 @dataclass(frozen=True)
 class _Profile:
-    """F of a crossing, K: (B,) z in Å, mean and half its interval, (L, B) ladders; all NaN where unknown."""
+    """F of a crossing, K: (B,) z in Å, mean and half its interval, (L, B) ladders; all NaN where unknown.
+
+    ``density`` (3, N) are z, F and its error from the density of ions in a run.
+    """
 
     temperature: float
     z: Floats
@@ -46,6 +51,7 @@ class _Profile:
     half: Floats
     ladders: Floats
     values: Mapping[str, Any]
+    density: Floats
 
     @property
     def surface(self) -> tuple[float, float] | None:
@@ -66,14 +72,15 @@ def _profiles(findings: Findings) -> list[_Profile]:
     found = [*own, *findings.crossing_profiles]
     if not found:
         raise NotDrawableError("there is no F(z) from umbrella windows: it is a result of a crossing")
-    known = [profile for profile in map(_profile, found) if profile is not None]
+    rate = {} if findings.crossing is None else findings.crossing.values
+    known = [profile for profile in (_profile(one, rate) for one in found) if profile is not None]
     if not known:
         raise NotDrawableError("F(z) of the crossing has no number")
     return sorted(known, key=lambda one: -one.temperature)
 
 
-def _profile(found: ObservableResult) -> _Profile | None:
-    """Return F of a result, None if it has no number."""
+def _profile(found: ObservableResult, rate: Mapping[str, Any]) -> _Profile | None:
+    """Return F of a result, None if it has no number, with the density that a rate was compared with."""
     z, kelvin = places_of(found), found.values.get("temperature_K")
     mean, low, high = (array_of(found, key, len(z)) for key in ("free_energy_K", "low_K", "high_K"))
     if not kelvin or mean is None or not np.isfinite(mean).any():
@@ -83,7 +90,14 @@ def _profile(found: ObservableResult) -> _Profile | None:
     ladders = found.array("ladders_K") if "ladders_K" in found.entries else unknown[None]
     if ladders.ndim != 2 or ladders.shape[1] != len(z):
         ladders = unknown[None]
-    return _Profile(float(kelvin), z, mean, half, ladders, found.values)
+    return _Profile(float(kelvin), z, mean, half, ladders, found.values, _density(rate))
+
+
+def _density(rate: Mapping[str, Any]) -> Floats:
+    columns = [rate.get(f"density_{key}") for key in ("z_A", "free_energy_K", "error_K")]
+    if not all(isinstance(one, list) for one in columns) or len({len(one or ()) for one in columns}) > 1:
+        return np.zeros((3, 0))
+    return np.array(columns, dtype=np.float64)
 
 
 # -- F(z) ----------------------------------------------------------------------------------------------------
@@ -104,6 +118,11 @@ def _crossing_caption(findings: Findings) -> str:
         "mean, in k_BT; with few ladders the width of the band scatters between bins. Ticks below: centres of the "
         "windows."
     )
+    if any(one.density.size for one in profiles):
+        words += (
+            " Diamonds: F of the density of ions in a run at this temperature, in the first layer, with the zero "
+            "of the windows and standard errors."
+        )
     several = len(sides) > 1
     return " ".join([words, *(_sampled_words(one, of_side=several) for one in profiles)])
 
@@ -126,6 +145,11 @@ def _sampled_words(profile: _Profile, *, of_side: bool) -> str:
         f"{number_words(float(time))} ns in all",
         f"{found.get('samples', 0):,} independent samples",
     ]
+    ions = np.array(found.get("window_ions") or [np.nan], dtype=np.float64)
+    if np.isfinite(ions).all():
+        facts.append(
+            f"F is conditional on {number_words(float(ions.mean()))} of these ions in the ceramic on average"
+        )
     slowest = found.get("correlation_ps")
     if slowest:
         facts.append(f"slowest correlation time of a window {slowest:.2g} ps; F may miss slower processes")
@@ -161,6 +185,9 @@ def crossing(findings: Findings, width: float) -> Figure:
     if any(one.surface for one in profiles):
         style: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markeredgecolor": ROLES["known"]}
         handles.append(proxy("dividing surface", color=ROLES["known"], linestyle="--", linewidth=0.8, **style))
+    if any(one.density.size for one in profiles):
+        diamond: dict[str, Any] = {"marker": "D", "markersize": 3, "markerfacecolor": "white", "linestyle": "none"}
+        handles.append(proxy("density of free ions", color=_FREE, **diamond))
     if any(one.values.get("thin") for one in profiles):
         handles.append(proxy("too little overlap", color=ROLES["predicted"], marker="x", linestyle="none"))
     _set_axes(upper, lower, profiles)
@@ -182,6 +209,14 @@ def _draw_profile(upper: Axes, lower: Axes, profile: _Profile, colour: str, unit
             axes.axvspan(*well, color=ROLES["region"], linewidth=0, zorder=0, label="well")
         if profile.surface is not None:
             axes.axvline(profile.surface[0], color=ROLES["known"], linestyle="--", linewidth=0.8, label="surface")
+    places, energy, error = profile.density
+    for axes, scale, zero in (
+        (upper, unit, np.zeros(len(places))),
+        (lower, kelvin, np.interp(places, z, profile.mean)),
+    ):
+        bars: dict[str, Any] = {"yerr": error / scale, "linestyle": "none", "linewidth": 0.7, "color": _FREE}
+        style = {"marker": "D", "markersize": 2.5, "markerfacecolor": "white", "zorder": 4, "label": "density"}
+        axes.errorbar(places, (energy - zero) / scale, **bars, **style)
     if profile.surface is not None:
         place, barrier = profile.surface
         upper.plot(
