@@ -34,6 +34,7 @@ from aiida_cse.workchains.common.protocol import ProtocolMixin
 from aiida_cse.workchains.restart.lineage import lineage
 
 __all__ = [
+    "LEAST_ROUNDS",
     "MORE_ROUNDS",
     "CrossingWorkChain",
     "crossing_jobs",
@@ -44,8 +45,8 @@ __all__ = [
 ]
 
 _plan_error = checked_by(CrossingPlan, "plan")
-#: rounds after which a ladder has gone through the windows both ways
-_BOTH_WAYS = 2
+#: rounds after which a ladder has gone through the windows both ways, and may end
+LEAST_ROUNDS = 2
 #: rounds beyond those of the plan for windows that are added where others overlap too little
 MORE_ROUNDS = 2
 
@@ -274,7 +275,7 @@ class CrossingWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
         if added:
             self.ctx.done = self.ctx.round >= plan.rounds + MORE_ROUNDS
         else:
-            precise = self.ctx.precise and self.ctx.round >= min(_BOTH_WAYS, plan.rounds)
+            precise = self.ctx.precise and self.ctx.round >= min(LEAST_ROUNDS, plan.rounds)
             self.ctx.done = precise or self.ctx.round >= plan.rounds
         if added and not self.ctx.done:
             places = ", ".join(f"{place:.2f}" for place in added)

@@ -37,7 +37,7 @@ from aiida_cse.workchains.common.costs import Duration, Part, duration_of, folde
 from aiida_cse.workchains.common.crossings import planned_crossings
 from aiida_cse.workchains.common.speeds import measured_speeds
 from aiida_cse.workchains.common.starts import AS_BUILT, FILLED, planned_runs, run_label, starts_of
-from aiida_cse.workchains.crossing import MORE_ROUNDS, crossing_jobs
+from aiida_cse.workchains.crossing import LEAST_ROUNDS, MORE_ROUNDS, crossing_jobs
 from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
@@ -426,9 +426,9 @@ def _said_of_crossings(plan: CrossingPlan, number: int, parts: Sequence[Part]) -
     factor = math.exp(math.sqrt(plan.error_kT**2 + 1 / (_KAPPA * shots / 2)))
     relaxation = plan.window_ps / LEAST_CORRELATION_TIMES
     yield (
-        f"once F is that precise, Γ is known to a factor of {factor:.3g} (one standard error, at κ = {_KAPPA:g}, "
-        f"from {shots:,} trajectories), if the ion's surroundings relax within {relaxation:.3g} ps, so that one "
-        "round can follow them; else take a longer window_ps"
+        f"once F is that precise, Γ is known to a factor of {factor:.3g} (one standard error, and of "
+        f"{factor**2:.3g} with two; at κ = {_KAPPA:g}, from {shots:,} trajectories), if the ion's surroundings "
+        f"relax within {relaxation:.3g} ps, so that one round can follow them; else take a longer window_ps"
     )
 
 
@@ -442,7 +442,11 @@ def _ladders(
     last = JobPlan.model_validate(shots[0])
     stages = (last.stages[0].model_copy(update={"name": "trajectories", "duration_ps": shot_ps, "bias": None}),)
     jobs = (*map(JobPlan.model_validate, rounds), last.model_copy(update={"stages": stages}))
-    return tuple(Part(f"{prefix}ladder_{number:02d}", jobs, base, atoms) for number in range(1, plan.ladders + 1))
+    first = jobs[min(LEAST_ROUNDS, plan.rounds) - 1].target_step
+    return tuple(
+        Part(f"{prefix}ladder_{number:02d}", jobs, base, atoms, earliest=first, needed=1)
+        for number in range(1, plan.ladders + 1)
+    )
 
 
 def _of_system(name: str, system: Any, phases: tuple[tuple[Part, ...], ...]) -> Forecast:

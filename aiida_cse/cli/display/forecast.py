@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -143,14 +143,24 @@ def _cost_rows(found: Forecast) -> list[tuple[str, str]]:
 
 def _core_hours(found: Forecast) -> Iterator[tuple[str, str]]:
     """Yield the time of all cores, which an allocation is charged."""
-    spent = [(part, one) for part in found.parts if (one := found.durations.get(part.name)) is not None]
-    if found.seconds is None or not spent:
+    if found.seconds is None or not found.parts:
         return
+    yield "core hours", _core_hours_of(found, found.parts)
+    # the ladders of a crossing are named after it
+    crossings = {part.name.rpartition(" ")[0] for part in found.parts if part.name.startswith("crossing ")}
+    if crossings:
+        first = min(crossings)
+        own = [part for part in found.parts if part.name.startswith(f"{first} ")]
+        yield "", f"{_core_hours_of(found, own)} for {'each' if len(crossings) > 1 else 'the'} crossing"
+
+
+def _core_hours_of(found: Forecast, parts: Sequence[Part]) -> str:
+    spent = [(part.cores, one) for part in parts if (one := found.durations.get(part.name)) is not None]
     least, most = (
-        sum(part.cores * seconds for (part, _), seconds in zip(spent, times, strict=True)) / 3600
+        sum(cores * seconds for (cores, _), seconds in zip(spent, times, strict=True)) / 3600
         for times in ([one.least for _, one in spent], [one.most for _, one in spent])
     )
-    yield "core hours", f"{least:,.2g} to {most:,.2g}" if least < 0.99 * most else f"some {most:,.2g}"
+    return f"{least:,.2g} to {most:,.2g}" if least < 0.99 * most else f"some {most:,.2g}"
 
 
 def _calibrate(found: Forecast) -> str:

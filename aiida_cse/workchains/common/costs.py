@@ -60,6 +60,8 @@ class Part:
         Whether the trajectories are deleted at each look.
     earliest
         Step at which it may end at the earliest, if a rule decides; None if it runs to its end.
+    needed
+        Number of its last jobs that run in any case.
     counts_per_ps
         Counts of the reduction per ps of its trajectory.
     coordinates
@@ -75,6 +77,7 @@ class Part:
     looks: tuple[int, ...] = ()
     until_reduced: bool = False
     earliest: int | None = None
+    needed: int = 0
     counts_per_ps: float = 0.0
     coordinates: int = 0
 
@@ -181,10 +184,11 @@ def duration_of(part: Part, speeds: Sequence[Speed], most_cores: int | None = No
         / rate
         for job in part.jobs
     ]
+    always = len(part.jobs) - part.needed
     least = math.fsum(
         time
-        for job, time in zip(part.jobs, times, strict=True)
-        if part.earliest is None or job.target_step <= part.earliest
+        for number, (job, time) in enumerate(zip(part.jobs, times, strict=True))
+        if part.earliest is None or job.target_step <= part.earliest or number >= always
     )
     waiting = _OVERHEAD * len(part.jobs)
     return Duration(least, math.fsum(times), max(times), waiting, alike, _differences(part, best, cores))
