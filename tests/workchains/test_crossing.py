@@ -18,6 +18,8 @@ from aiida_cse.lammps.protocol.crossing import KELVIN_TO_KCAL, CrossingPlan, Sid
 from aiida_cse.lammps.protocol.stage import JobPlan
 from aiida_cse.report.processes import values_of
 from aiida_cse.workchains.common.builders import Codes
+from aiida_cse.workchains.common.costs import duration_of
+from aiida_cse.workchains.common.speeds import Speed
 from aiida_cse.workchains.forecast import forecast
 from tests.nodes import finish, interface, job_node, returns
 from tests.reduction.synthetic import HALF
@@ -378,7 +380,18 @@ def test_the_forecast_tells_precision_and_condition(codes: Codes) -> None:
     builder = chain.get_builder_from_protocol(
         codes, CseSystemData(interface()), KELVIN, "left", recipe, overrides={"plan": PLAN}
     )
-    said = " ".join(forecast(builder).notes)
+    found = forecast(builder)
+    speed = Speed(7, 1000, "interface", 1, 1, "none", 0, "pppm", steps=10_000, seconds=100.0, reach=12.0)
+    times = [duration_of(part, [speed]) for part in found.parts]
+    rounds, shots = found.parts[0].jobs[:-1], found.parts[0].jobs[-1]
+    assert len(times) == 4
+    first = times[0]
+    assert first is not None
+    steps = [job.target_step for job in rounds]
+    assert len(steps) > 2, "it may end after two rounds, and the trajectories"
+    last = shots.target_step - steps[-1]
+    assert first.least / first.most == pytest.approx((steps[1] + last) / (steps[-1] + last), rel=1e-6)
+    said = " ".join(found.notes)
     # ln Γ: 1.0 from F, and 1/√8 from 0.05 × 160 reactive trajectories into the slab
     assert f"Γ is known to a factor of {np.exp(np.sqrt(1 + 1 / 8)):.3g} " in said
     assert "from 320 trajectories" in said
