@@ -64,6 +64,10 @@ _SHOTS: Final = frozenset(
 _MOST_UNDECIDED: Final = 0.05
 #: k_BT; ladders that differ by more (standard deviation) have hardly seen the same surroundings of the ion
 _WIDEST: Final = 2.0
+_ONE_SYSTEM: Final = (
+    "all ladders begin with one system: what relaxes more slowly than the windows is the same in all of them; "
+    "give several systems"
+)
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,7 @@ def crossing(
             *([off_equilibrium] if off_equilibrium else []),
             *_warnings(found, kappa, reverse, undecided, plan),
             *density_warning(beside),
+            *([_ONE_SYSTEM] * (len(layer_ions) == 1)),
             *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not ions)),
         ],
     }
