@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,21 @@ from aiida.parsers import Parser
 
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
-from aiida_cse.lammps.log.outcome import last_words
+from aiida_cse.lammps.log.outcome import diagnose, last_words
 
-__all__ = ["BuildParser", "complaint", "interrupted", "program_output"]
+__all__ = ["BuildParser", "complaint", "ended_by_machine", "interrupted", "output_lines", "program_output"]
+
+#: labels of aiida-core's exit codes for messages of schedulers whose plugins, unlike that of Slurm, return none
+_CODE_OF_KIND = {
+    "out_of_memory": "ERROR_SCHEDULER_OUT_OF_MEMORY",
+    "time_limit": "ERROR_SCHEDULER_OUT_OF_WALLTIME",
+}
+#: script of the job in the report of LSF: its lines are no messages
+_ECHO = re.compile(r"^# LSBATCH: User input$.*?^-{60}$", re.M | re.S)
+#: failure in the accounting of Grid Engine
+_FAILED = re.compile(r"^failed +[1-9].*$", re.M)
+#: characters at the end of an output that are read
+_TAIL = 2**16
 
 
 class BuildParser(Parser):
@@ -41,15 +54,47 @@ class BuildParser(Parser):
 def interrupted(parser: Parser, code: ExitCode, error: Exception) -> ExitCode:
     """Return the exit code of a job that left no whole result and does not say why, with its last lines.
 
-    That of the scheduler takes precedence over ``code``, whose message names the ``error`` of the result.
+    That of :func:`ended_by_machine` takes precedence over ``code``, whose message names the ``error``.
     """
-    errors = program_output(parser, parser.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt")
-    words = last_words([*program_output(parser).splitlines(), *errors.splitlines()])
-    if parser.node.exit_status is not None:
-        said = f" It said: {words}" if words else ""
-        return ExitCode(parser.node.exit_status, f"{parser.node.exit_message or ''}{said}", code.invalidates_cache)
+    lines = output_lines(parser)
+    ended = ended_by_machine(parser, lines)
+    if ended is not None:
+        return ended
+    words = last_words(lines)
     reason = f"{Path(error.filename).name}: {error.strerror}" if isinstance(error, OSError) else str(error)
     return code.format(error=f"{reason}; it said: {words}" if words else reason)
+
+
+def ended_by_machine(parser: Parser, lines: list[str]) -> ExitCode | None:
+    """Return aiida-core's exit code of a job that ran out of memory or time or lost its node; None for another.
+
+    The plugin of Slurm finds it out. For other schedulers it follows from the ``lines`` of the output.
+    """
+    status, message, words = parser.node.exit_status, parser.node.exit_message, last_words(lines)
+    if status is None:
+        found = diagnose(lines)
+        if found is None or found.kind not in _CODE_OF_KIND:
+            return None
+        code: ExitCode = parser.exit_codes[_CODE_OF_KIND[found.kind]]
+        status, message, words = code.status, code.message, last_words([found.error])
+    said = f" It said: {words}" if words else ""
+    return ExitCode(status, f"{message or ''}{said}", invalidates_cache=True)
+
+
+def output_lines(parser: Parser, output: str | None = None) -> list[str]:
+    """Return the last lines of a job's standard error, of ``output`` and of what the scheduler reports.
+
+    ``output`` is by default the retrieved output of the program. LSF writes its report into the standard output
+    of the job, Grid Engine into the accounting.
+    """
+    errors, report = (
+        program_output(parser, parser.node.get_option(f"scheduler_{name}") or f"_scheduler-{name}.txt")
+        for name in ("stderr", "stdout")
+    )
+    output = program_output(parser) if output is None else output
+    lines = [line for text in (errors, output, _ECHO.sub("", report)) for line in text[-_TAIL:].splitlines()]
+    accounting = parser.node.get_detailed_job_info() or {}
+    return lines + _FAILED.findall(str(accounting.get("stdout") or ""))
 
 
 def program_output(parser: Parser, name: str | None = None) -> str:

@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
-from aiida_cse.parsers.build import complaint, program_output
+from aiida_cse.parsers.build import complaint, ended_by_machine, output_lines, program_output
 
 __all__ = ["DiscardParser"]
 
@@ -26,8 +26,9 @@ class DiscardParser(Parser):
         lines = program_output(self).splitlines()
         number = _NUMBER.match(lines[-1]) if lines else None
         if number is None:
-            if self.node.exit_status is not None:
-                return ExitCode(self.node.exit_status, self.node.exit_message)
+            ended = ended_by_machine(self, output_lines(self))
+            if ended is not None:
+                return ended
             said = complaint(self) or " | ".join(lines[-3:]) or "it said nothing"
             return self._not_discarded(said)
         deleted: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from aiida_cse.building.electrolyte.emc_input import BUILD_SCRIPT, PROJECT, SETU
 from aiida_cse.building.electrolyte.emc_output import read_emc_electrolyte
 from aiida_cse.building.recipe import Recipe
 from aiida_cse.data.system import CseSystemData
-from aiida_cse.parsers.build import program_output
+from aiida_cse.parsers.build import ended_by_machine, output_lines, program_output
 
 __all__ = ["EmcParser"]
 
@@ -29,8 +29,9 @@ class EmcParser(Parser):
         """Attach the system and return the exit code."""
         files = [Path(retrieved_temporary_folder or ".") / f"{PROJECT}.{suffix}" for suffix in ("data", "params")]
         if not all(path.is_file() for path in files):
-            if self.node.exit_status is not None:
-                return ExitCode(self.node.exit_status, self.node.exit_message)
+            ended = ended_by_machine(self, output_lines(self))
+            if ended is not None:
+                return ended
             expired: ExitCode = self.exit_codes.ERROR_EMC_EXPIRED
             setup: ExitCode = self.exit_codes.ERROR_EMC_SETUP
             failed: ExitCode = self.exit_codes.ERROR_EMC_FAILED
@@ -45,8 +46,9 @@ class EmcParser(Parser):
             system, differences = read_emc_electrolyte(recipe, lx, ly, data, parameters)
         except ValueError as error:
             # files of a job that the scheduler ended may be truncated
-            if self.node.exit_status is not None:
-                return ExitCode(self.node.exit_status, self.node.exit_message)
+            ended = ended_by_machine(self, output_lines(self))
+            if ended is not None:
+                return ended
             code: ExitCode = self.exit_codes.ERROR_EMC_OUTPUT
             return code.format(error=str(error))
         for difference in differences:

@@ -13,7 +13,7 @@ from aiida_cse.building.interface.verify import RESULT, read_interface
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.log.outcome import last_words
 from aiida_cse.lammps.log.reader import read_log
-from aiida_cse.parsers.build import program_output
+from aiida_cse.parsers.build import ended_by_machine, output_lines, program_output
 
 __all__ = ["JoinParser", "MoltemplateParser", "ReadDataParser"]
 
@@ -48,8 +48,9 @@ class JoinParser(Parser):
 
     def _failure(self, error: OSError | ValueError) -> ExitCode:
         """Return the scheduler's exit code if there is one, else one with the program's message or difference."""
-        if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
+        ended = ended_by_machine(self, output_lines(self))
+        if ended is not None:
+            return ended
         if isinstance(error, ValueError):
             wrong: ExitCode = self.exit_codes.ERROR_JOINING_RESULT
             return wrong.format(program=self.program, error=str(error))

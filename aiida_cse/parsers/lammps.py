@@ -36,6 +36,7 @@ from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
 from aiida_cse.lammps.log.shots import Shot, missing_shots, read_shots, shot_arrays
 from aiida_cse.lammps.protocol.production import PRODUCTION
 from aiida_cse.lammps.protocol.stage import JobPlan
+from aiida_cse.parsers.build import output_lines
 from aiida_cse.physics.periodic import find_contacts
 
 __all__ = ["RESULTS", "LammpsStageParser"]
@@ -288,21 +289,14 @@ class LammpsStageParser(Parser):
             return None
 
     def _said(self, folder: str | None) -> Iterator[str]:
-        """Yield the exit status of LAMMPS and the last lines of LAMMPS, launcher and shell outside the log."""
+        """Yield the exit status of LAMMPS and the last lines of LAMMPS, shell and scheduler outside the log."""
         end = self._record(EndRecord, END_RECORD)
         if end is not None and end.signal is not None:
             yield f"exit status {end.status}: {end.signal}"
         if end is not None and end.disk_full:
             yield "no space left for the files of the job"
-        try:
-            errors = self.retrieved.base.repository.get_object_content(
-                self.node.get_option("scheduler_stderr") or "_scheduler-stderr.txt", "rb"
-            )
-        except FileNotFoundError:
-            errors = b""
         output = Path(folder or ".") / (self.node.get_option("output_filename") or "lammps.out")
-        for content in (errors[-_TAIL:], tail(output)):
-            yield from content.decode("utf-8", errors="replace").splitlines()
+        yield from output_lines(self, tail(output).decode("utf-8", errors="replace"))
 
     def _exit_code(
         self, outcome: Outcome | None, report: LogReport, target: int | str, said: list[str]

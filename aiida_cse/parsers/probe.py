@@ -10,7 +10,7 @@ from aiida.parsers import Parser
 
 from aiida_cse.lammps.files.system import FILENAMES
 from aiida_cse.lammps.probe.runs import HELP, JOIN, ProbePlans, examined
-from aiida_cse.parsers.build import program_output
+from aiida_cse.parsers.build import ended_by_machine, output_lines, program_output
 
 __all__ = ["ProbeParser"]
 
@@ -32,8 +32,9 @@ class ProbeParser(Parser):
         self.out("results", orm.Dict(found))
         if found["lammps_version"] is not None:
             return None
-        if self.node.exit_status is not None:
-            return ExitCode(self.node.exit_status, self.node.exit_message)
+        ended = ended_by_machine(self, output_lines(self))
+        if ended is not None:
+            return ended
         failed: ExitCode = self.exit_codes.ERROR_NOT_STARTED
         return failed.format(error=found["error"] or "it printed nothing")
 

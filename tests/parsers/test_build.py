@@ -10,7 +10,7 @@ from aiida.engine import ExitCode
 from aiida_cse.data.forcefield import CseForceFieldData
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.forcefields import load_set
-from tests.parsers.conftest import Parse
+from tests.parsers.conftest import Parse, told
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -87,3 +87,13 @@ def test_an_exit_code_of_the_scheduler_takes_precedence(parse: Parse) -> None:
     assert exit_code is not None
     said = "Error: llzo.yaml: ceramic.repeat.0 = 0 | Error: another"
     assert (exit_code.status, exit_code.message) == (110, f"Out of memory. It said: {said}")
+
+
+@pytest.mark.parametrize("job", ["cse.build", "cse.emc", "cse.discard"])
+def test_a_scheduler_without_an_exit_code_says_why(parse: Parse, job: str) -> None:
+    words = "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit."
+    exit_code, outputs = parse(job, **told(words, "stdout"))
+    assert exit_code is not None
+    assert (exit_code.status, exit_code.message) == (110, f"The job ran out of memory. It said: {words}")
+    assert exit_code.invalidates_cache
+    assert outputs == {}

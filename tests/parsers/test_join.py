@@ -7,7 +7,7 @@ from aiida import orm
 from aiida_cse.building.interface.assembly import assemble
 from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.data import DataFile
-from tests.parsers.conftest import Parse
+from tests.parsers.conftest import Parse, told
 from tests.systems import slab_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -122,3 +122,10 @@ def test_the_scheduler_knows_better(parse: Parse, inputs: dict[str, orm.Data], j
     exit_code, _ = parse(job, inputs, scheduler=(120, "out of wall time"))
     assert exit_code is not None
     assert (exit_code.status, exit_code.message) == (120, "out of wall time")
+
+
+def test_a_scheduler_without_an_exit_code_says_why(parse: Parse, inputs: dict[str, orm.Data], job: str) -> None:
+    words = "=>> PBS: job killed: mem job total 4323312 kb exceeded limit 3145728 kb"
+    exit_code, _ = parse(job, inputs, **told(words, "stderr"))
+    assert exit_code is not None
+    assert (exit_code.status, exit_code.message) == (110, f"The job ran out of memory. It said: {words}")

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiida_cse.data.system import CseSystemData
+from aiida_cse.lammps.log.messages import MESSAGES, Message
 from tests.lammps.jobs import plan
 from tests.lammps.make_logs import HEAT, LOGS, LONG, MINIMIZE, RELAX, SHOOT, SHORT, WINDOW
 from tests.nodes import log, system_node
-from tests.parsers.conftest import Parse
+from tests.parsers.conftest import LSF_REPORT, Parse, told
 from tests.systems import crystal_and_molecules
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type:sqlalchemy.exc.SAWarning")
@@ -379,8 +380,8 @@ SAID = [
 @pytest.mark.parametrize(
     ("where", "words", "status"),
     [
-        pytest.param(where, *said, marks=pytest.mark.long if where == "lammps.out" and number % 3 else ())
-        for where in ("_scheduler-stderr.txt", "lammps.out")
+        pytest.param(where, *said, marks=pytest.mark.long if "stderr" not in where and number % 3 else ())
+        for where in ("_scheduler-stderr.txt", "lammps.out", "_scheduler-stdout.txt")
         for number, said in enumerate(SAID)
     ],
 )
@@ -395,6 +396,49 @@ def test_words_of_the_machine(parse: Parse, where: str, words: str, status: int)
     assert exit_code.status == status
     assert exit_code.invalidates_cache
     assert outputs["results"]["complete"] is False
+
+
+#: exit code of each kind of message; before the first checkpoint, a time limit asks for more time
+STATUS = {
+    "time_limit": 403,
+    "disk_full": 424,
+    "out_of_memory": 422,
+    "segmentation_fault": 423,
+    "interrupted": 420,
+    "mpi_abort": 425,
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda one: f"{one.kind}-{one.example[:30]}")
+def test_every_message_is_read_where_its_machine_writes_it(parse: Parse, message: Message) -> None:
+    files = told(message.example, message.place)
+    files["retrieved"] = {"log.lammps": log("killed").split(b"CSE restart=")[0]} | files.get("retrieved", {})
+    exit_code, outputs = parse("cse.lammps", inputs(MINIMIZE, LONG), **files)
+    assert exit_code is not None
+    assert exit_code.status == STATUS[message.kind]
+    assert outputs["results"]["error"] == message.example
+
+
+@pytest.mark.parametrize(
+    ("report", "status"),
+    [
+        ("TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.", 422),
+        ("TERM_OWNER: job killed by owner.", 420),
+        ("Exited", 420),
+    ],
+)
+def test_the_report_of_lsf_tells_why_programs_were_killed(parse: Parse, report: str, status: int) -> None:
+    """The script of the job, which the report repeats, holds no message."""
+    files: dict[str, str | bytes] = {
+        "log.lammps": log("killed"),
+        "_scheduler-stderr.txt": "mpirun noticed that process rank 0 exited on signal 9 (Killed).",
+        "_scheduler-stdout.txt": LSF_REPORT.format(message=report),
+    }
+    exit_code, _ = parse("cse.lammps", inputs(MINIMIZE, LONG), retrieved=files)
+    assert exit_code is not None
+    assert exit_code.status == status
+    assert "BSUB" not in exit_code.message
+    assert "Segmentation fault" not in exit_code.message
 
 
 @pytest.mark.parametrize(("status", "code"), [(139, 423), (245, 423), (231, 424), (247, 420), (1, 420)])

@@ -11,25 +11,30 @@ from dataclasses import dataclass, field
 __all__ = ["MESSAGES", "Message", "pattern_of"]
 
 _SLURM = "Slurm, src/"
-_PBS = "OpenPBS and Torque, src/resmom/"
+_PBS = "OpenPBS, src/"
 _LSF = "IBM Spectrum LSF, command reference of bacct: termination reasons"
-_SGE = "Grid Engine, source/daemons/execd/msg_execd.h and qacct(1)"
+_SGE = "Grid Engine, source/daemons/execd/msg_execd.h (log of the daemon, which some sites copy to the job)"
 _KOKKOS = "Kokkos, core/src"
 _CUDA = "CUDA Runtime API, cudaError"
 _HIP = "HIP Runtime API, hipError_t"
 _LAMMPS = "LAMMPS, "
 _OPEN_MPI = "Open MPI, "
-_LIBC = "strsignal(3) and strerror(3) of the C library"
+_LIBC = "C library, strsignal(3) and strerror(3)"
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message: the kind of failure, a regular expression, a line as it is printed, and where it is from."""
+    """A message: the kind of failure, a regular expression, a line as it is printed, and where it is from.
+
+    ``source`` begins with the name of the program. ``place`` is ``stderr`` or ``stdout`` of the job, or the
+    ``accounting`` of its scheduler. Messages of programs may also be in the output of LAMMPS.
+    """
 
     kind: str
     pattern: str
     example: str
     source: str
+    place: str = "stderr"
     compiled: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -47,21 +52,36 @@ MESSAGES: tuple[Message, ...] = (
     ),
     Message(
         "time_limit",
-        r"\b(walltime|p?cput) \S+ exceeded limit|walltime \S+ exceeded",
+        r"\b(walltime|p?cput) \S+ exceeded",
         "=>> PBS: job killed: walltime 3621 exceeded limit 3600",
-        _PBS + "linux/mom_mach.c",
+        _PBS + "resmom/mom_main.c: mom_over_limit",
+    ),
+    Message(
+        "time_limit",
+        r"\bcput job total \S+( secs)? exceeded limit",
+        "=>> PBS: job killed: cput job total 361 secs exceeded limit 360 secs",
+        _PBS + "resmom/mom_main.c: job_over_limit",
     ),
     Message(
         "time_limit",
         r"\bTERM_(RUNLIMIT|CPULIMIT|DEADLINE|WINDOW)\b",
         "TERM_RUNLIMIT: job killed after reaching LSF run time limit.",
         _LSF,
+        "stdout",
     ),
     Message(
         "time_limit",
-        r"exceeded (hard |soft )?wall ?(clock )?time|qmaster enforced h_(rt|cpu)",
+        r"exceeded (hard |soft )?wall ?(clock )?time",
         "job 48.1 exceeded hard wallclock time - initiate terminate method",
         _SGE,
+    ),
+    # h_vmem is also named, but beyond it an allocation fails first, which the program reports
+    Message(
+        "time_limit",
+        r"qmaster enforced h_(rt|cpu)",
+        "failed       37  : qmaster enforced h_rt, h_cpu, or h_vmem limit",
+        "Grid Engine, qacct(1)",
+        "accounting",
     ),
     Message(
         "time_limit",
@@ -96,18 +116,32 @@ MESSAGES: tuple[Message, ...] = (
     Message(
         "out_of_memory",
         r"\bp?v?mem \S+ exceeded limit",
-        "=>> PBS: job killed: vmem 4295032832b exceeded limit 4294967296b",
-        _PBS + "linux/mom_mach.c",
+        "=>> PBS: job killed: vmem 4194368kb exceeded limit 4194304kb",
+        _PBS + "resmom/mom_main.c: mom_over_limit",
+    ),
+    Message(
+        "out_of_memory",
+        r"\bv?mem job total \S+( k?b)? exceeded limit",
+        "=>> PBS: job killed: mem job total 4323312 kb exceeded limit 3145728 kb",
+        _PBS + "resmom/mom_main.c: job_over_limit",
+    ),
+    # the text of the kernel that follows may be empty
+    Message(
+        "out_of_memory",
+        r"\bCgroup (mem|memsw|hugetlb) limit exceeded",
+        "Cgroup mem limit exceeded:",
+        _PBS + "hooks/cgroups/pbs_cgroups.PY",
     ),
     Message(
         "out_of_memory",
         r"\bTERM_(MEMLIMIT|SWAP)\b",
         "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.",
         _LSF,
+        "stdout",
     ),
     Message(
         "out_of_memory",
-        r'exceeds job (hard|soft) limit "[hs]_(vmem|rss|data|stack)"|qmaster enforced h_vmem',
+        r'exceeds job (hard|soft) limit "[hs]_(vmem|rss|data|stack)"',
         'job 48 exceeds job hard limit "h_vmem" of queue "all.q@n01" (1.2E9 > limit:1.0E9) - sending SIGKILL',
         _SGE,
     ),
@@ -129,6 +163,19 @@ MESSAGES: tuple[Message, ...] = (
         "ERROR on proc 0: Insufficient memory on accelerator (src/GPU/pair_lj_cut_gpu.cpp:110)",
         _LAMMPS + "src/GPU/gpu_extra.h",
     ),
+    # 2 is CUDA_ERROR_OUT_OF_MEMORY and hipErrorOutOfMemory
+    Message(
+        "out_of_memory",
+        r"\b(Cuda driver|HIP runtime) error 2\b",
+        "Cuda driver error 2 in call at file 'geryon/nvd_device.h' in line 325.",
+        _LAMMPS + "lib/gpu/geryon/nvd_macros.h and hip_macros.h",
+    ),
+    Message(
+        "out_of_memory",
+        r"(CU|HIP)FFT_ALLOC_FAILED",
+        "cuFFT error: CUFFT_ALLOC_FAILED",
+        "cuFFT, API reference: cufftResult",
+    ),
     Message(
         "out_of_memory",
         r"cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY",
@@ -142,7 +189,13 @@ MESSAGES: tuple[Message, ...] = (
         "out_of_memory",
         r"cannot allocate memory|bad_alloc",
         "terminate called after throwing an instance of 'std::bad_alloc'",
-        _LIBC,
+        "C++ library, std::bad_alloc, and ENOMEM of strerror(3)",
+    ),
+    Message(
+        "out_of_memory",
+        r"MemoryError\b|unable to allocate .* for an array",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 3.20 GiB for an array with shape (9, 9)",
+        "NumPy, numpy/_core/_exceptions.py",
     ),
     # -- the program itself
     Message(
@@ -169,12 +222,13 @@ MESSAGES: tuple[Message, ...] = (
         r"\bTERM_(OWNER|ADMIN|PREEMPT|REQUEUE_OWNER|REQUEUE_ADMIN|EXTERNAL_SIGNAL|LOAD|UNKNOWN)\b",
         "TERM_PREEMPT: job killed after preemption.",
         _LSF,
+        "stdout",
     ),
     Message(
         "interrupted",
         r"requested job (terminate|die)",
-        "=>> PBS: job killed: node 1 (n02) requested job terminate, 'EOF' (code 1099) - received SISTER_EOF",
-        _PBS + "mom_comm.c",
+        "=>> PBS: job killed: node 1 (n02) requested job die, code 15059",
+        _PBS + "resmom/mom_main.c: job_over_limit",
     ),
     Message(
         "interrupted",
