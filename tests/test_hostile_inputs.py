@@ -23,9 +23,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from aiida_cse.building.crystal.convert import crystal_of_cif
+from aiida_cse.building.electrolyte.typing import typing_patterns
 from aiida_cse.building.imported.description import SystemFacts
 from aiida_cse.building.imported.system import import_system
 from aiida_cse.building.recipe import Recipe
+from aiida_cse.data.forcefield import CseForceFieldData
+from aiida_cse.forcefields.library import load_set, read_set
 from aiida_cse.lammps.files.data import DataFile, read_contents
 from aiida_cse.lammps.files.forcefield_input import read_statements
 from aiida_cse.lammps.files.system import SystemInfo
@@ -46,7 +49,8 @@ SLOWEST, LONGEST, LARGEST = 5.0, 5000, 700 * 2**20
 
 TESTS = Path(__file__).parent
 CASES = TESTS / "building" / "imported" / "cases"
-RECIPES = TESTS.parent / "aiida_cse" / "building" / "recipes"
+PACKAGE = TESTS.parent / "aiida_cse"
+RECIPES, SETS = PACKAGE / "building" / "recipes", PACKAGE / "forcefields" / "sets"
 #: what a hostile person writes into a number, a word or a line
 NASTY = (
     *("nan", "-inf", "1e400", "1e-400", "-1", "0", "99999999999999999999", "9" * 5000, "0x1F", "1_0", "½", "٣"),
@@ -104,6 +108,10 @@ def sound(kind: str) -> bytes:
         "attributes": lambda: system.info.model_dump_json(indent=1),
         "described": lambda: (CASES / "small.in").read_text(),
         "recipe": lambda: (RECIPES / "llzo-peo-litfsi-demo.yaml").read_text(),
+        "forcefield": lambda: (SETS / "opls-aa-peo.yaml").read_text(),
+        "stored-forcefield": lambda: CseForceFieldData(load_set("opls-aa-peo")).base.repository.get_object_content(
+            "forcefield.yaml", "r"
+        ),
         "facts": lambda: (CASES / "small.yaml").read_text(),
         "sampling": lambda: (
             "timestep_fs: 1\nframe_ps: 1\nblock_ps: 2\nlags_ps: [1, 2]\noffsets: {Li: {inner: 3, outer: 9}}\n"
@@ -139,11 +147,7 @@ def read(kind: str, content: bytes) -> None:
     if kind == "state" or kind == "arrays":
         State.load(io.BytesIO(content))
     elif kind == "include":
-        found = read_statements(text)
-        found.coefficients("pair", 5)
-        found.missing({"pair": 5, "bond": 1}, {}, bonded=True)
-        if found.problems:
-            raise ValueError("; ".join(found.problems[:5]))
+        _read_include(text)
     elif kind in ("data", "written"):
         read_contents(text) if kind == "data" else DataFile.parse(text, written=True)
     elif kind == "summary":
@@ -154,12 +158,35 @@ def read(kind: str, content: bytes) -> None:
         except RecursionError:
             return  # no database holds such attributes
         forged_system(attributes=attributes).get_system()
+    elif kind.endswith("forcefield"):
+        _read_set(content, stored=kind.startswith("stored"))
     elif kind == "described":
         import_system((CASES / "small.data").read_text(), _described(SystemFacts, sound("facts").decode()), text)
     elif kind == "cif":
         crystal_of_cif(text)
     else:
         _described({"recipe": Recipe, "facts": SystemFacts, "sampling": Sampling}[kind], text)
+
+
+def _read_include(text: str) -> None:
+    found = read_statements(text)
+    found.coefficients("pair", 5)
+    found.missing({"pair": 5, "bond": 1}, {}, bonded=True)
+    if found.problems:
+        raise ValueError("; ".join(found.problems[:5]))
+
+
+def _read_set(content: bytes, *, stored: bool) -> None:
+    """Read a force-field set from a file, or from a node as an archive brings it."""
+    if stored:
+        node = CseForceFieldData(load_set("opls-aa-peo"))
+        node.base.repository.put_object_from_bytes(content, "forcefield.yaml")
+        found = node.forcefield_set
+    else:
+        path = Path(_folder()) / "mine.yaml"
+        path.write_bytes(content)
+        found = read_set(path)
+    typing_patterns(found)
 
 
 def _described(model: type[Model], text: str) -> Model:
@@ -380,7 +407,7 @@ def fault(kind: str, content: bytes) -> str | None:
 
 KINDS = (
     *("state", "arrays", "include", "described", "data", "written", "summary", "attributes"),
-    *("recipe", "facts", "sampling", "cif"),
+    *("recipe", "facts", "sampling", "cif", "forcefield", "stored-forcefield"),
 )
 
 
@@ -413,6 +440,11 @@ def test_hostile_files_are_read_or_refused(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_hostile_files_are_read_or_refused(kind: str) -> None:
     check(kind, range(SAMPLE, SAMPLE + ALL))
+
+
+def test_the_documentation_states_the_number_of_mutations() -> None:
+    text = " ".join((TESTS.parent / "docs" / "howto" / "trust.md").read_text(encoding="utf-8").split())
+    assert f"{ALL} mutations of each of {len(KINDS)} kinds, {ALL * len(KINDS):,} in all" in text
 
 
 def test_every_dangerous_command_is_seen_by_the_oracle_and_by_the_reader() -> None:

@@ -168,15 +168,21 @@ def status(pk: int | str | None, profile: str | None) -> None:
 
 
 def _slots_of(root: ProcessNode) -> str | None:
-    """Return how many slots of the workers a study holds at most; None if it is none, or without a daemon."""
-    from aiida_cse.engine.daemon import worker_slots
-    from aiida_cse.workchains.common.starts import planned_runs
+    """Return how many slots of the workers a run holds at most, with the command that adds those it will lack.
 
-    if "temperatures" not in root.inputs or (slots := worker_slots()) is None:
+    None without a daemon, or if the number is not known.
+    """
+    from aiida_cse.engine.daemon import adding_workers, worker_slots
+    from aiida_cse.workchains.forecast import slots_of
+
+    if (slots := worker_slots()) is None or (most := slots_of(root)) is None:
         return None
-    # the study, and for each run the production, its restart chain and its job
-    most, (workers, total) = 1 + 3 * len(planned_runs(root.inputs)), slots
-    return f"it holds at most {most} of the {total} slots of {workers} worker{'s' * (workers != 1)}"
+    workers, total = slots
+    there = f"{workers} worker{'s' * (workers != 1)}"
+    if most <= total:
+        return f"it holds at most {most} of the {total} slots of {there}"
+    lacking = adding_workers(most - total, slots)
+    return f"it will hold up to {most} slots, more than the {total} of {there}, and then stand still; {lacking}"
 
 
 def _hint(node: ProcessNode, tree: Branch) -> str | None:

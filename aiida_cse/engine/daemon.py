@@ -13,6 +13,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 __all__ = [
+    "adding_workers",
     "daemon_hint",
     "daemon_runs",
     "has_no_worker",
@@ -131,20 +132,24 @@ def tasks_of_broker() -> set[int] | None:
     return found
 
 
+def adding_workers(lacking: int, slots: tuple[int, int]) -> str:
+    """Return in words, with the command, that workers are to be added to ``slots`` for processes that lack one."""
+    from aiida_cse.engine.hints import verdi
+
+    workers, total = slots
+    more = math.ceil(lacking / max(1, total // max(1, workers)))
+    return f"add {'a worker' if more == 1 else f'{more} workers'} with: {verdi('daemon', 'incr', more)}"
+
+
 def slots_hint() -> str | None:
     """Return that more processes want a slot than there are, and the command that adds workers; None if not so.
 
     A process that waits for others keeps its slot. If all slots are held by such processes, nothing ever advances.
     """
-    from aiida_cse.engine.hints import verdi
-
     slots = worker_slots()
     if slots is None or (wanted := slots_in_use()) <= slots[1] or not slots[0]:
         return None
-    workers, total = slots
-    more = math.ceil((wanted - total) * workers / total)
     return (
-        f"{wanted} processes want a slot, and the daemon has {total}; a process that waits keeps its slot, and "
-        f"its children find none; add {'a worker' if more == 1 else f'{more} workers'} with: "
-        f"{verdi('daemon', 'incr', more)}"
+        f"{wanted} processes want a slot, and the daemon has {slots[1]}; a process that waits keeps its slot, and "
+        f"its children find none; {adding_workers(wanted - slots[1], slots)}"
     )

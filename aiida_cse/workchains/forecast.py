@@ -18,8 +18,7 @@ from aiida_cse.building.interface.excess import LEAST_GAP, population_deviation,
 from aiida_cse.building.passage import passage_into, passage_of
 from aiida_cse.building.recipe import Recipe, available_recipes
 from aiida_cse.building.type_table import chemistry_of
-from aiida_cse.engine.daemon import daemon_hint, slots_in_use, worker_slots
-from aiida_cse.engine.hints import verdi
+from aiida_cse.engine.daemon import adding_workers, daemon_hint, slots_in_use, worker_slots
 from aiida_cse.lammps.files.system import SystemInfo
 from aiida_cse.lammps.protocol.cooling import CoolingPlan
 from aiida_cse.lammps.protocol.crossing import CrossingPlan, Passage
@@ -42,7 +41,7 @@ from aiida_cse.workchains.production import sampling_of
 from aiida_cse.workchains.restart.lineage import step_of
 from aiida_cse.workchains.study import is_complete
 
-__all__ = ["Disk", "Forecast", "forecast"]
+__all__ = ["Disk", "Forecast", "forecast", "slots_of"]
 
 #: s and bytes from which a process is started only after a question
 _LONG, _LARGE = 86_400.0, 10e9
@@ -126,7 +125,7 @@ class Forecast:
     @property
     def slots(self) -> int:
         """Number of processes that run at the same time, each of which takes a slot of a worker."""
-        return self.above + 3 * max((len(phase) for phase in self.phases), default=1)
+        return self.above + max((sum(part.processes for part in phase) for phase in self.phases), default=3)
 
     @property
     def seconds(self) -> tuple[float, float] | None:
@@ -176,6 +175,15 @@ def forecast(builder: Any) -> Forecast:
         ),
     )
     return replace(found, warnings=(*found.warnings, *_warnings(found)), notes=(*found.notes, *_notes(found)))
+
+
+def slots_of(process: orm.ProcessNode) -> int | None:
+    """Return how many slots of workers a stored process holds at most; None if there is no forecast of it."""
+    made = _FORECASTS.get(process.process_label or "")
+    try:
+        return None if made is None else made(process.get_builder_restart()).slots
+    except Exception:  # inputs of another version; all else about the process can be told nevertheless
+        return None
 
 
 # -- the parts of each process -----------------------------------------------------------------------------
@@ -300,7 +308,9 @@ def _crossings_of_study(builder: Any, built: InterfaceForecast) -> tuple[tuple[P
             passage = passage_into(built.thickness, built.thickness + layer, built.cation, plan, side)
         except ValueError as error:
             return (), {"refusals": (f"crossing.plan.{error}",)}
-        parts += _ladders(f"crossing {label} ", plan, passage, kelvin, builder.crossing.base, built.atoms)
+        first, *others = _ladders(f"crossing {label} ", plan, passage, kelvin, builder.crossing.base, built.atoms)
+        # the process of the crossing, above those of its ladders
+        parts += (replace(first, processes=first.processes + 1), *others)
     return tuple(parts), {"notes": tuple(_said_of_crossings(plan, len(waiting), parts))}
 
 
@@ -444,7 +454,7 @@ def _ladders(
     jobs = (*map(JobPlan.model_validate, rounds), last.model_copy(update={"stages": stages}))
     first = jobs[min(LEAST_ROUNDS, plan.rounds) - 1].target_step
     return tuple(
-        Part(f"{prefix}ladder_{number:02d}", jobs, base, atoms, earliest=first, needed=1)
+        Part(f"{prefix}ladder_{number:02d}", jobs, base, atoms, earliest=first, needed=1, processes=2)
         for number in range(1, plan.ladders + 1)
     )
 
@@ -551,14 +561,12 @@ def _slots(found: Forecast) -> list[str]:
     slots = worker_slots()
     if slots is None:
         return []
-    workers, total = slots
-    free = total - slots_in_use()
+    free = slots[1] - slots_in_use()
     if found.slots <= free:
         return []
-    more = math.ceil((found.slots - free) / max(1, total // max(1, workers)))
     return [
         f"{found.slots} processes run at once, each in a slot of a worker, also while it waits; {max(0, free)} of "
-        f"{total} are free; add workers with: {verdi('daemon', 'incr', more)}"
+        f"{slots[1]} are free; {adding_workers(found.slots - free, slots)}"
     ]
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from aiida.manage.configuration.profile import Profile
 from aiida.orm import Computer, InstalledCode
 from click.testing import CliRunner, Result
 
@@ -133,6 +134,29 @@ def test_calculations_that_are_not_installed_are_a_fault(
     assert found.is_wrong
     assert found.words.startswith("cse.barrier is not registered: ")
     assert "make install" in str(found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("used", "wrong", "words", "remedy"),
+    [
+        (4, False, "daemon: 1 worker, 4 of 10 slots in use", ""),
+        (38, True, "38 processes want a slot, and the daemon has 10; ", "verdi daemon incr 3"),
+    ],
+)
+def test_slots_of_the_daemon_are_told_and_too_few_are_a_fault(
+    used: int, wrong: bool, words: str, remedy: str, aiida_profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(aiida_profile), "process_control_backend", "core.zeromq")
+    for module in ("aiida_cse.engine.daemon", "aiida_cse.cli.site.checks"):
+        monkeypatch.setattr(f"{module}.worker_slots", lambda: (1, 10))
+        monkeypatch.setattr(f"{module}.slots_in_use", lambda: used)
+    monkeypatch.setattr("aiida_cse.cli.site.checks.daemon_hint", lambda: None)
+    (found,) = [check for section in site_checks() for check in section.checks if "slot" in check.words]
+    assert found.is_wrong is wrong
+    assert found.words.startswith(words)
+    assert str(found.remedy or "").endswith(remedy)
+    if wrong:
+        assert str(found.remedy).startswith("add 3 workers with: ")
 
 
 def test_a_full_disk_is_a_fault(aiida_profile: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,6 +270,43 @@ def test_an_interrupted_process_is_shown_with_its_resume_command(unfinished: Wor
         assert "it is running" in invoke(unfinished.pk).output
 
 
+@pytest.mark.parametrize(
+    ("workers", "held", "said"),
+    [
+        ((1, 10), 7, "holds at most 7 of the 10 slots of 1 worker"),
+        (
+            (1, 10),
+            13,
+            "will hold up to 13 slots, more than the 10 of 1 worker, and then stand still; add a ",
+        ),
+        ((2, 20), 41, "will hold up to 41 slots, more than the 20 of 2 workers, and then stand still; add 3 "),
+    ],
+)
+def test_slots_that_a_run_will_lack_are_told_with_the_command(
+    workers: tuple[int, int], held: int, said: str, unfinished: WorkChainNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished.base.extras.delete("cse_engine")
+    monkeypatch.setattr("aiida_cse.engine.daemon.worker_slots", lambda: workers)
+    monkeypatch.setattr("aiida_cse.engine.daemon.slots_in_use", lambda: 4)
+    monkeypatch.setattr("aiida_cse.workchains.forecast.slots_of", lambda _: held)
+    last = lines(invoke(unfinished.pk))[-1]
+    assert last.startswith(f"it {said}")
+    more = -(-(held - workers[1]) // 10)
+    assert last.endswith(f"verdi daemon incr {more}") == (more > 0)
+
+
+def test_a_run_that_finds_no_slot_now_is_told_with_the_command(
+    unfinished: WorkChainNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished.base.extras.delete("cse_engine")
+    monkeypatch.setattr("aiida_cse.engine.daemon.worker_slots", lambda: (1, 10))
+    monkeypatch.setattr("aiida_cse.engine.daemon.slots_in_use", lambda: 38)
+    last = lines(invoke(unfinished.pk))[-1]
+    assert last.startswith("38 processes want a slot, and the daemon has 10; a process that waits keeps its slot")
+    assert "; add 3 workers with: " in last
+    assert last.endswith("verdi daemon incr 3")
+
+
 def test_without_a_pk_the_newest_studies_are_listed(finished: WorkChainNode, unfinished: WorkChainNode) -> None:
     found = {line.split()[0]: line for line in lines(invoke())}
     assert f"{finished.pk} study evening" in found[str(finished.pk)]

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Install the programs of the tests on services, as packages of Debian; start none of them.
+# Install the programs of the tests on services and of the fault bench, as packages of Debian; start none of them.
 set -u
-packages='munge slurm-wlm postgresql rabbitmq-server openssh-server'
+packages='munge slurm-wlm postgresql rabbitmq-server openssh-server faketime'
 
 if dpkg -s $packages >/dev/null 2>&1; then
     echo "services: the packages are installed: $packages"

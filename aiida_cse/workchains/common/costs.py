@@ -62,6 +62,8 @@ class Part:
         Step at which it may end at the earliest, if a rule decides; None if it runs to its end.
     needed
         Number of its last jobs that run in any case.
+    processes
+        Number of its processes that run at once: its own, the restart chain and the job.
     counts_per_ps
         Counts of the reduction per ps of its trajectory.
     coordinates
@@ -78,6 +80,7 @@ class Part:
     until_reduced: bool = False
     earliest: int | None = None
     needed: int = 0
+    processes: int = 3
     counts_per_ps: float = 0.0
     coordinates: int = 0
 

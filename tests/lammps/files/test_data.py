@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -327,6 +328,17 @@ def test_damage_is_refused_with_its_line(text: str, change: Change, message: str
     for read in (read_contents, DataFile.parse):
         with pytest.raises(ValueError, match=message):
             read(change(text))
+
+
+@pytest.mark.parametrize("words", ["units", "units =", "units = :", "units units =", "by write_data, units = r"])
+@pytest.mark.parametrize("blank", [" ", "\t", " ="])
+def test_a_title_of_many_blanks_is_read_in_linear_time(text: str, words: str, blank: str) -> None:
+    odd = f"{words}{20_000 * blank}x {text}"
+    began = time.process_time()
+    for read in (read_contents, DataFile.parse):
+        read(odd)
+    # two repetitions in a row in the pattern of the units take 4 s, three take hours
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
