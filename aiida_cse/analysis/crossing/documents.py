@@ -173,15 +173,14 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity.of(found, "curvature k", "curvature{}_K_per_A2", "K Å⁻²", note=well)
     yield Quantity.of(found, "frequency ν", "frequency{}_per_s", "s⁻¹", note=well)
     yield Quantity.of(found, "harmonic estimate of Γ", "rate_harmonic{}_per_s", "s⁻¹", note="κ = 1, a parabola")
-    yield Quantity.of(
-        found, "diffusive estimate of Γ", "rate_diffusive{}_per_s", "s⁻¹", reason="an estimate where κ < 0.3"
-    )
+    large = "" if found.get("rate_diffusive_per_s") is not None else "an estimate where κ < 0.3"
+    yield Quantity.of(found, "diffusive estimate of Γ", "rate_diffusive{}_per_s", "s⁻¹", reason=large)
     yield _density_row(found)
     layer = "κ has bounds only" if found.get("layer_ions") else "no ion in the first layer of the systems"
     yield Quantity.of(found, "crossings per area", "crossings{}_per_nm2_per_s", "nm⁻² s⁻¹", reason=layer)
     yield Quantity.of(found, "interfacial resistance", "resistance{}_ohm_cm2", "Ω cm²", reason=layer)
     yield Quantity.of(
-        found, "ions in the ceramic in the windows", "ceramic_ions{}", reason="F is conditional on it"
+        found, "ions in the ceramic in the windows", "ceramic_ions{}", note="F is conditional on them"
     )
     yield Quantity.of(found, "slowest correlation time", "correlation{}_ps", "ps", note="of a window")
 
