@@ -182,7 +182,9 @@ def _slots_of(root: ProcessNode) -> str | None:
     if most <= total:
         return f"it holds at most {most} of the {total} slots of {there}"
     lacking = adding_workers(most - total, slots)
-    return f"it will hold up to {most} slots, more than the {total} of {there}, and then stand still; {lacking}"
+    return (
+        f"it will hold up to {most} slots, more than the {total} of {there}, and may then stand still; {lacking}"
+    )
 
 
 def _hint(node: ProcessNode, tree: Branch) -> str | None:

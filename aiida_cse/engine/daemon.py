@@ -134,10 +134,13 @@ def tasks_of_broker() -> set[int] | None:
 
 def adding_workers(lacking: int, slots: tuple[int, int]) -> str:
     """Return in words, with the command, that workers are to be added to ``slots`` for processes that lack one."""
+    from aiida.manage import get_config_option
+
     from aiida_cse.engine.hints import verdi
 
     workers, total = slots
-    more = math.ceil(lacking / max(1, total // max(1, workers)))
+    each = total // workers if workers else int(get_config_option("daemon.worker_process_slots"))
+    more = math.ceil(lacking / max(1, each))
     return f"add {'a worker' if more == 1 else f'{more} workers'} with: {verdi('daemon', 'incr', more)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from aiida_cse.data.system import CseSystemData
 from aiida_cse.lammps.files.system import System
 from aiida_cse.lammps.log.outcome import diagnose, last_words
 
-__all__ = ["BuildParser", "complaint", "ended_by_machine", "interrupted", "output_lines", "program_output"]
+__all__ = [
+    "BuildParser",
+    "complaint",
+    "ended_by_machine",
+    "interrupted",
+    "output_lines",
+    "program_output",
+    "report_lines",
+]
 
 #: labels of aiida-core's exit codes for messages of schedulers whose plugins, unlike that of Slurm, return none
 _CODE_OF_KIND = {
@@ -21,9 +30,9 @@ _CODE_OF_KIND = {
     "time_limit": "ERROR_SCHEDULER_OUT_OF_WALLTIME",
 }
 #: script of the job in the report of LSF: its lines are no messages
-_ECHO = re.compile(r"^# LSBATCH: User input$.*?^-{60}$", re.M | re.S)
-#: failure in the accounting of Grid Engine
-_FAILED = re.compile(r"^failed +[1-9].*$", re.M)
+_ECHO = re.compile(r"^# LSBATCH: User input\s*$.*?^-{60}\s*$", re.M | re.S)
+#: whether a job failed, in the accounting of Grid Engine
+_FAILED = re.compile(r"^failed +\d.*$", re.M)
 #: characters at the end of an output that are read
 _TAIL = 2**16
 
@@ -66,13 +75,14 @@ def interrupted(parser: Parser, code: ExitCode, error: Exception) -> ExitCode:
 
 
 def ended_by_machine(parser: Parser, lines: list[str]) -> ExitCode | None:
-    """Return aiida-core's exit code of a job that ran out of memory or time or lost its node; None for another.
+    """Return aiida-core's exit code of a job that ran out of memory or time; None for another.
 
-    The plugin of Slurm finds it out. For other schedulers it follows from the ``lines`` of the output.
+    The plugin of Slurm finds it out, and that a node was lost. For other schedulers it follows from the ``lines``
+    of the output and from their reports.
     """
     status, message, words = parser.node.exit_status, parser.node.exit_message, last_words(lines)
     if status is None:
-        found = diagnose(lines)
+        found = diagnose([*lines, *report_lines(parser)])
         if found is None or found.kind not in _CODE_OF_KIND:
             return None
         code: ExitCode = parser.exit_codes[_CODE_OF_KIND[found.kind]]
@@ -82,19 +92,23 @@ def ended_by_machine(parser: Parser, lines: list[str]) -> ExitCode | None:
 
 
 def output_lines(parser: Parser, output: str | None = None) -> list[str]:
-    """Return the last lines of a job's standard error, of ``output`` and of what the scheduler reports.
-
-    ``output`` is by default the retrieved output of the program. LSF writes its report into the standard output
-    of the job, Grid Engine into the accounting.
-    """
-    errors, report = (
-        program_output(parser, parser.node.get_option(f"scheduler_{name}") or f"_scheduler-{name}.txt")
-        for name in ("stderr", "stdout")
-    )
+    """Return the last lines of a job's standard error and of ``output``, by default that of the program."""
+    errors = _file_of_scheduler(parser, "stderr")
     output = program_output(parser) if output is None else output
-    lines = [line for text in (errors, output, _ECHO.sub("", report)) for line in text[-_TAIL:].splitlines()]
-    accounting = parser.node.get_detailed_job_info() or {}
-    return lines + _FAILED.findall(str(accounting.get("stdout") or ""))
+    return [line for text in (errors, output) for line in text[-_TAIL:].splitlines()]
+
+
+def report_lines(parser: Parser) -> list[str]:
+    """Return the report of the scheduler: LSF writes it to the job's output, Grid Engine to its accounting."""
+    lines = _ECHO.sub("", _file_of_scheduler(parser, "stdout"))[-_TAIL:].splitlines()
+    accounting = parser.node.get_detailed_job_info()
+    told = str(accounting.get("stdout") or "") if isinstance(accounting, Mapping) else ""
+    # of a number that was used before the last record counts
+    return lines + _FAILED.findall(told)[-1:]
+
+
+def _file_of_scheduler(parser: Parser, stream: str) -> str:
+    return program_output(parser, parser.node.get_option(f"scheduler_{stream}") or f"_scheduler-{stream}.txt")
 
 
 def program_output(parser: Parser, name: str | None = None) -> str:

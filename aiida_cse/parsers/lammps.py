@@ -36,7 +36,7 @@ from aiida_cse.lammps.log.reader import LogReport, read_log, summarize_stage
 from aiida_cse.lammps.log.shots import Shot, missing_shots, read_shots, shot_arrays
 from aiida_cse.lammps.protocol.production import PRODUCTION
 from aiida_cse.lammps.protocol.stage import JobPlan
-from aiida_cse.parsers.build import output_lines
+from aiida_cse.parsers.build import output_lines, report_lines
 from aiida_cse.physics.periodic import find_contacts
 
 __all__ = ["RESULTS", "LammpsStageParser"]
@@ -297,6 +297,7 @@ class LammpsStageParser(Parser):
             yield "no space left for the files of the job"
         output = Path(folder or ".") / (self.node.get_option("output_filename") or "lammps.out")
         yield from output_lines(self, tail(output).decode("utf-8", errors="replace"))
+        yield from report_lines(self)
 
     def _exit_code(
         self, outcome: Outcome | None, report: LogReport, target: int | str, said: list[str]

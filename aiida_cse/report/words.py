@@ -24,6 +24,7 @@ __all__ = [
 
 #: from here on a whole number is no count, and is rounded
 _LARGEST_COUNT = 10**12
+_LARGEST_FLOAT = 10**300
 #: from here on a whole number of a setting is not printed
 _LARGEST = 10**18
 #: longest text of a setting that is quoted in full
@@ -39,6 +40,8 @@ def number_words(value: float, spread: float | None = None) -> str:
     """
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int) and abs(value) >= _LARGEST_FLOAT:
+        return "a number of more than 300 digits"
     # a node may hold a large number as a whole one
     if value == 0 or (isinstance(value, int) and abs(value) < _LARGEST_COUNT):
         return f"{value:,}" if isinstance(value, int) else "0"

@@ -278,7 +278,7 @@ def _refuse_other(process: Any, kind: type[WorkChain]) -> None:
         )
     if not process.is_terminated:
         later = "its rate is known" if kind is CrossingWorkChain else "it can be continued"
-        stopped = f"if it was stopped, it goes on with: {aiida_cse('resume', process.pk)}"
+        stopped = f"if it was stopped, continue it with: {aiida_cse('resume', process.pk)}"
         raise ValueError(f"{name} {process.pk}: has not ended; {later} when it has; {stopped}")
 
 

@@ -463,8 +463,8 @@ class ProductionWorkChain(ProtocolMixin, LabelledOutputs, VersionedWorkChain):
     def _reduced_before(self, start: int) -> list[str]:
         """Return the UUIDs of the jobs whose steps the reduction of the earlier production holds.
 
-        These are first jobs of the run up to ``start``; if they are not, as after a run that began again, those of
-        the provenance.
+        These are the first jobs of the run up to ``start``, if it holds exactly their steps; else, as after a run
+        that began again, those of its provenance.
         """
         if self.ctx.reduction is None:
             return []

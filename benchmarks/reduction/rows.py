@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def _reduce(one: Generated, config: ReductionConfig) -> float:
 def _copied(one: Generated) -> Generated:
     """Return a copy of a file, which the page cache holds in large pieces."""
     path = one.path.with_name(f"copied_{one.path.name}")
-    path.write_bytes(one.path.read_bytes())
+    shutil.copyfile(one.path, path)
     return replace(one, path=path)
 
 

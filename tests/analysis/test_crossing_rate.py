@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aiida_cse.analysis.crossing.rate import _warnings
+from aiida_cse.analysis.crossing.density import density_entries, density_warning
+from aiida_cse.analysis.crossing.rate import _of_area, _warnings
 from aiida_cse.lammps.protocol.crossing import CrossingPlan
-from aiida_cse.physics.crossing.reactive_flux import transmission
+from aiida_cse.physics.crossing.reactive_flux import CrossingRate, transmission
+from aiida_cse.physics.crossing.umbrella import UmbrellaProfile
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,35 @@ def test_what_speaks_against_a_rate_is_said(change: dict[str, Any], words: list[
     said = _warnings(found | change, kappa, kappa, 0.0, CrossingPlan())
     assert len(said) == len(words)
     assert all(one in sentence for one, sentence in zip(words, said, strict=True))
+
+
+def test_crossings_per_area_have_the_errors_of_the_rate_and_of_the_ions() -> None:
+    known = _of_area(CrossingRate(1e6, 0.3, 5e5, 2e6, 2e6), [4, 6], 10.0, 500.0, 0.95)
+    assert known["crossings_per_nm2_per_s"] == pytest.approx(1e6 * 5 / 10)
+    factor = np.exp(np.hypot(np.log(2), 1.959964 / np.sqrt(10)))
+    assert known["crossings_interval_per_nm2_per_s"] == pytest.approx([5e5 / factor, 5e5 * factor])
+    resistance = known["resistance_ohm_cm2"]
+    assert known["resistance_interval_ohm_cm2"] == pytest.approx([resistance / factor, resistance * factor])
+    assert known["resistance_lower_bound_ohm_cm2"] is None
+
+
+def test_a_rate_with_bounds_only_bounds_the_resistance() -> None:
+    found = _of_area(CrossingRate(1e6, np.nan, 0.0, 4e6, 2e6), [10], 10.0, 500.0, 0.95)
+    factor = 4 * np.exp(1.959964 / np.sqrt(10))
+    assert found["resistance_lower_bound_ohm_cm2"] == pytest.approx(found["resistance_ohm_cm2"] / factor)
+    assert found["crossings_interval_per_nm2_per_s"] is found["resistance_interval_ohm_cm2"] is None
+    assert set(_of_area(CrossingRate(1e6, 0.3, 5e5, 2e6, 2e6), [0], 10.0, 500.0, 0.95).values()) == {None}
+
+
+NINE = np.zeros(9)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [None, {}, {"z_A": "x"}, {"z_A": NINE, "li_K": NINE[1:], "li_error_K": NINE}, {"z_A": np.eye(3)}],
+)
+def test_a_profile_that_is_none_costs_no_rate(density: dict[str, Any] | None) -> None:
+    profile = UmbrellaProfile(np.arange(0, 4.1, 0.2), 500.0, np.zeros((4, 20)), 0.95, 1.0, 100, ())
+    found = density_entries(profile, (1.0, 3.0), "Li", density)
+    assert set(found.values()) == {None}
+    assert density_warning(found | {"ladders": 4, "level": 0.95, "temperature_K": 500.0}) == []

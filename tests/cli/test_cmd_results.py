@@ -277,9 +277,9 @@ def test_an_interrupted_process_is_shown_with_its_resume_command(unfinished: Wor
         (
             (1, 10),
             13,
-            "will hold up to 13 slots, more than the 10 of 1 worker, and then stand still; add a ",
+            "will hold up to 13 slots, more than the 10 of 1 worker, and may then stand still; add a ",
         ),
-        ((2, 20), 41, "will hold up to 41 slots, more than the 20 of 2 workers, and then stand still; add 3 "),
+        ((2, 20), 41, "will hold up to 41 slots, more than the 20 of 2 workers, and may then stand still; add 3 "),
     ],
 )
 def test_slots_that_a_run_will_lack_are_told_with_the_command(

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from scipy import stats
 
 from aiida_cse.analysis.registry import finite_or_none
 from aiida_cse.physics.crossing.umbrella import UmbrellaProfile
-from aiida_cse.physics.crossing.well_density import compare_in_well
+from aiida_cse.physics.crossing.well_density import WellDensity, compare_in_well
 
 __all__ = ["SAME_TEMPERATURE", "density_entries", "density_warning"]
 
 #: K; temperatures that differ by less are the same
 SAME_TEMPERATURE: Final = 1.0
-#: times what their errors explain, from which on two curves disagree
-_DISAGREE: Final = 2.0
+#: k_BT; smaller deviations are not named
+_LEAST: Final = 0.3
 
 
 def density_entries(
@@ -31,17 +32,13 @@ def density_entries(
     ion
         Species of the ion.
     density
-        Results ``free_energy_profiles`` of a run at the same temperature.
-
-    Raises
-    ------
-    ValueError
-        The results are none; the message names the key.
+        Results ``free_energy_profiles`` of a run at the same temperature. Without usable columns of the ion it
+        counts as none: a check must not cost the rate.
     """
     key = ion.lower()
-    found = None
-    if density is not None:
-        z, energy, error = (_column(density, name) for name in ("z_A", f"{key}_K", f"{key}_error_K"))
+    found: WellDensity | None = None
+    z, energy, error = (_column(density or {}, name) for name in ("z_A", f"{key}_K", f"{key}_error_K"))
+    if len(z) == len(energy) == len(error):
         found = compare_in_well(profile, z, energy, error, well)
     if found is None:
         names = ("z_A", "free_energy_K", "error_K", "shift_K", "deviation_K", "expected_K")
@@ -51,24 +48,30 @@ def density_entries(
         "density_free_energy_K": found.free_energy.tolist(),
         "density_error_K": found.error.tolist(),
         "density_shift_K": found.shift,
-        "density_deviation_K": found.deviation,
+        "density_deviation_K": finite_or_none(found.deviation),
         "density_expected_K": finite_or_none(found.expected),
     }
 
 
 def density_warning(found: Mapping[str, Any]) -> list[str]:
-    """Return that F and the density disagree, from the results of a crossing; empty if they do not."""
+    """Return that F and the density disagree, from the results of a crossing; empty if they do not.
+
+    They do from the quantile of Student's t of the ladders on, at the level of the intervals, and 0.3 k_BT.
+    """
     deviation, expected = found["density_deviation_K"], found["density_expected_K"]
-    if deviation is None or expected is None or deviation <= _DISAGREE * expected:
+    if deviation is None or expected is None:
+        return []
+    reach = float(stats.t.ppf((1 + found["level"]) / 2, found["ladders"] - 1))
+    if deviation <= max(reach * expected, _LEAST * found["temperature_K"]):
         return []
     return [
-        f"F in the first layer is {deviation:.0f} K off the density of ions in the run (root mean square), the "
-        f"errors of both explain {expected:.0f} K"
+        f"F in the first layer is {deviation:.0f} K off the density of ions in the run (root mean square), with a "
+        f"standard error of {expected:.0f} K"
     ]
 
 
 def _column(density: Mapping[str, Any], name: str) -> np.ndarray:
+    """Return a column of numbers (N,), empty if there is none."""
     value = density.get(name)
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind not in "iuf":
-        raise ValueError(f"density.{name}: must be an array of numbers with 1 dimension")
-    return value
+    usable = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iuf"
+    return np.asarray(value, dtype=np.float64) if usable else np.zeros(0)

@@ -104,9 +104,9 @@ CROSSING = Documented(
         ),
         "density_free_energy_K": ("K", "F there from the density of these ions, with the zero of the windows"),
         "density_error_K": ("K", "Its standard error"),
-        "density_shift_K": ("K", "What was added to F of the run: the difference of the zeros"),
+        "density_shift_K": ("K", "Shift that was added to F of the run, the difference of the zeros"),
         "density_deviation_K": ("K", "Root mean square of F minus this F over the ions of the layer"),
-        "density_expected_K": ("K", "What the errors of both explain of it"),
+        "density_expected_K": ("K", "Root mean square of its standard errors, from the errors of both"),
         "layer_ions": ("", "Mean number of ions in the first layer of this side in the systems at the start"),
         "layer_ions_counted": ("", "Number of these ions in all systems together"),
         "area_nm2": ("nm²", "Area of the face"),
@@ -127,8 +127,8 @@ CROSSING = Documented(
         ),
         "resistance_lower_bound_ohm_cm2": (
             "Ω cm²",
-            "Its lower bound where κ has bounds only, from the upper bounds of Γ and of the number of ions; null "
-            "elsewhere",
+            "Its lower bound where κ has bounds only, from the upper bounds of Γ and of the number of ions, each "
+            "at `level`; null elsewhere",
         ),
         "ceramic_ions": ("", "Mean number of these ions in the ceramic in the windows; F is conditional on it"),
         "ceramic_ions_range": ("", "Its lowest and highest mean of a window"),
@@ -173,10 +173,12 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
     yield Quantity.of(found, "curvature k", "curvature{}_K_per_A2", "K Å⁻²", note=well)
     yield Quantity.of(found, "frequency ν", "frequency{}_per_s", "s⁻¹", note=well)
     yield Quantity.of(found, "harmonic estimate of Γ", "rate_harmonic{}_per_s", "s⁻¹", note="κ = 1, a parabola")
-    large = "" if found.get("rate_diffusive_per_s") is not None else "an estimate where κ < 0.3"
+    large = "" if found.get("rate_diffusive_per_s") is not None else "given where κ < 0.3 and F is known"
     yield Quantity.of(found, "diffusive estimate of Γ", "rate_diffusive{}_per_s", "s⁻¹", reason=large)
     yield _density_row(found)
-    layer = "κ has bounds only" if found.get("layer_ions") else "no ion in the first layer of the systems"
+    layer = "no ion in the first layer of the systems"
+    if found.get("layer_ions"):
+        layer = bounds if found.get("rate_in_interval_per_s") is None else "results of its version have none"
     yield Quantity.of(found, "crossings per area", "crossings{}_per_nm2_per_s", "nm⁻² s⁻¹", reason=layer)
     yield Quantity.of(found, "interfacial resistance", "resistance{}_ohm_cm2", "Ω cm²", reason=layer)
     yield Quantity.of(
@@ -188,8 +190,8 @@ def crossing_rows(found: Mapping[str, Any]) -> Iterator[Quantity]:
 def _density_row(found: Mapping[str, Any]) -> Quantity:
     """Return how far F in the first layer is off the density of ions there."""
     off, expected = found.get("density_deviation_K"), found.get("density_expected_K")
-    note = f"root mean square; the errors explain {expected:.0f} K" if isinstance(expected, int | float) else ""
-    reason = "" if off is not None else "no run at this temperature has ions there"
+    note = f"root mean square; standard error {expected:.0f} K" if isinstance(expected, int | float) else ""
+    reason = "" if off is not None else "no run at this temperature with enough ions there"
     return Quantity.of(
         found, "F − F of the density, 1st layer", "density_deviation{}_K", "K", note=note, reason=reason
     )

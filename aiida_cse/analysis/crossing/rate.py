@@ -190,7 +190,7 @@ def crossing(
         "reasons": [
             *([off_equilibrium] if off_equilibrium else []),
             *_warnings(found, kappa, reverse, undecided, plan),
-            *density_warning(beside),
+            *density_warning(beside | {"ladders": len(profile.ladders), "level": LEVEL, "temperature_K": kelvin}),
             *([_ONE_SYSTEM] * (len(layer_ions) == 1)),
             *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not ions)),
         ],
@@ -391,16 +391,18 @@ def _of_area(
 
     if rate.value > 0:
         results["crossings_per_nm2_per_s"] = rate.value * ions / area
-        results["resistance_ohm_cm2"] = resistance(rate.value)
+        results["resistance_ohm_cm2"] = finite_or_none(resistance(rate.value))
     if 0 < rate.low < rate.value < rate.high < math.inf:
+        log = math.log(rate.value)
         low, high = (
-            rate.value * math.exp(sign * math.hypot(math.log(rate.value / end), scatter))
+            float(np.exp(log + sign * math.hypot(log - math.log(end), scatter)))
             for sign, end in ((-1, rate.low), (1, rate.high))
         )
-        results["crossings_interval_per_nm2_per_s"] = [low * ions / area, high * ions / area]
-        results["resistance_interval_ohm_cm2"] = [resistance(high), resistance(low)]
+        results["crossings_interval_per_nm2_per_s"] = finite_range_or_none([low * ions / area, high * ions / area])
+        results["resistance_interval_ohm_cm2"] = finite_range_or_none([resistance(high), resistance(low)])
     elif 0 < rate.high < math.inf:
-        results["resistance_lower_bound_ohm_cm2"] = resistance(rate.high * math.exp(scatter))
+        bound = resistance(rate.high * math.exp(scatter))
+        results["resistance_lower_bound_ohm_cm2"] = finite_or_none(bound)
     return results
 
 

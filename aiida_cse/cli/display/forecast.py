@@ -151,7 +151,7 @@ def _core_hours(found: Forecast) -> Iterator[tuple[str, str]]:
     if crossings:
         first = min(crossings)
         own = [part for part in found.parts if part.name.startswith(f"{first} ")]
-        yield "", f"{_core_hours_of(found, own)} for {'each' if len(crossings) > 1 else 'the'} crossing"
+        yield "", f"{_core_hours_of(found, own)} for {'each' if len(crossings) > 1 else 'the'} crossing, about"
 
 
 def _core_hours_of(found: Forecast, parts: Sequence[Part]) -> str:

@@ -75,17 +75,9 @@ MESSAGES: tuple[Message, ...] = (
         "job 48.1 exceeded hard wallclock time - initiate terminate method",
         _SGE,
     ),
-    # h_vmem is also named, but beyond it an allocation fails first, which the program reports
     Message(
         "time_limit",
-        r"qmaster enforced h_(rt|cpu)",
-        "failed       37  : qmaster enforced h_rt, h_cpu, or h_vmem limit",
-        "Grid Engine, qacct(1)",
-        "accounting",
-    ),
-    Message(
-        "time_limit",
-        r'exceeds job (hard|soft) limit "[hs]_(rt|cpu)"',
+        r'exceeds job (master )?(hard|soft) limit "[hs]_(rt|cpu)"',
         'job 48 exceeds job hard limit "h_cpu" of queue "all.q@n01" (3601.0 > limit:3600.0) - sending SIGKILL',
         _SGE,
     ),
@@ -103,7 +95,7 @@ MESSAGES: tuple[Message, ...] = (
     # -- memory of the machine or of the accelerator
     Message(
         "out_of_memory",
-        r"oom[-_ ]kill|out[ -]of[ -]memory",
+        r"\b[1-9]\d* oom[-_]kill|oom-kill:|invoked oom-killer|\boom[ -]killed|out[ _-]of[ _-]memory",
         "slurmstepd: error: Detected 1 oom_kill event in StepId=81.0. Some tasks have been OOM Killed.",
         _SLURM + "plugins/task/cgroup/task_cgroup_memory.c",
     ),
@@ -141,13 +133,13 @@ MESSAGES: tuple[Message, ...] = (
     ),
     Message(
         "out_of_memory",
-        r'exceeds job (hard|soft) limit "[hs]_(vmem|rss|data|stack)"',
+        r'exceeds job (master )?(hard|soft) limit "[hs]_(vmem|rss|data|stack)"',
         'job 48 exceeds job hard limit "h_vmem" of queue "all.q@n01" (1.2E9 > limit:1.0E9) - sending SIGKILL',
         _SGE,
     ),
     Message(
         "out_of_memory",
-        r"failed to (re)?allocate",
+        r"failed to (re)?allocate(?! huge)",
         'Kokkos failed to allocate memory for label "atom:x".  Allocation using MemorySpace named "Cuda" failed',
         _KOKKOS,
     ),
@@ -197,6 +189,14 @@ MESSAGES: tuple[Message, ...] = (
         "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 3.20 GiB for an array with shape (9, 9)",
         "NumPy, numpy/_core/_exceptions.py",
     ),
+    # after those of memory: beyond h_vmem, which it names as well, an allocation fails, which the program tells
+    Message(
+        "time_limit",
+        r"(qmaster|execd) enforced h_(rt|cpu)",
+        "failed       37  : qmaster enforced h_rt, h_cpu, or h_vmem limit",
+        "Grid Engine, qacct(1)",
+        "accounting",
+    ),
     # -- the program itself
     Message(
         "segmentation_fault",
@@ -213,7 +213,7 @@ MESSAGES: tuple[Message, ...] = (
     # -- ended by others, to be continued
     Message(
         "interrupted",
-        r"due to (preemption|node failure)|\bCANCELLED AT \S+ \*\*\*",
+        r"due to (preemption|job requeue|node (\S+ )?failure)|\bCANCELLED AT \S+ \*\*\*",
         "slurmstepd: error: *** STEP 81.0 ON n01 CANCELLED AT 2026-11-30T08:00:00 DUE TO PREEMPTION ***",
         _SLURM + "slurmd/slurmstepd/req.c",
     ),

@@ -77,15 +77,16 @@ def diagnose(said: Iterable[str]) -> Outcome | None:
 
     An error of LAMMPS of a known kind decides; else the first of :data:`MESSAGES` that any line contains.
     """
-    found: dict[str, str] = {}
+    first, text = len(MESSAGES), ""
     for raw in said:
         line = raw.replace("\0", "").strip()
         if line.startswith(("ERROR: ", "ERROR on proc")) and classify_error(line) != "other":
             return Outcome(classify_error(line), line[:_LONGEST])
-        for one in MESSAGES:
-            if one.kind not in found and one.compiled.search(line):
-                found[one.kind] = line[:_LONGEST]
-    return next((Outcome(one.kind, found[one.kind]) for one in MESSAGES if one.kind in found), None)
+        for number, one in enumerate(MESSAGES[:first]):
+            if one.compiled.search(line):
+                first, text = number, line[:_LONGEST]
+                break
+    return Outcome(MESSAGES[first].kind, text) if first < len(MESSAGES) else None
 
 
 def did_not_start(said: Iterable[str]) -> bool:

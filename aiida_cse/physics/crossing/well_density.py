@@ -3,7 +3,8 @@
 Both are −T ln of the same density, with zeros of their own. The zero of the density is therefore moved to that of
 the windows, by the mean difference over the ions of the well. What remains is laid beside what the errors of both
 explain: the errors of the bins of the density, and the scatter of the ladders. The ladders are moved one by one,
-so that an error that is the same in all bins of the well does not count.
+so that an error that is the same in all bins of the well does not count. F of the windows is averaged over each
+bin of the density, as exp(−F / T), since these may be wider.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Floats = NDArray[np.float64]
 
 #: bins below which two curves are not compared
 _FEWEST_BINS: Final = 4
+#: part of a bin that may be missing by rounding
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class WellDensity:
     shift
         What was added to F of the density, K.
     deviation, expected
-        Root mean square of the difference over the ions of the well, and of what the errors explain, K.
+        Root mean square of the difference over the ions of the well, and of its standard errors, K.
     """
 
     z: Floats
@@ -65,7 +68,8 @@ def compare_in_well(
     Returns
     -------
     WellDensity or None
-        None if fewer than four bins of the well, or fewer than three ladders, are known in both.
+        None if fewer than four bins of the well, or fewer than three ladders, are known in both. Bins of the
+        density must be of one width.
 
     Raises
     ------
@@ -80,7 +84,9 @@ def compare_in_well(
         )
     if len(profile.ladders) < FEWEST_LADDERS:
         return None
-    ladders = np.array([np.interp(places, profile.centres, one, np.nan, np.nan) for one in profile.ladders])
+    if len(places) < _FEWEST_BINS or not np.isfinite(places).all() or not (np.diff(places) > 0).all():
+        return None
+    ladders = _averages(profile, places, float(np.median(np.diff(places))))
     used = (places >= well[0]) & (places <= well[1]) & np.isfinite([energies, errors, *ladders]).all(axis=0)
     if used.sum() < _FEWEST_BINS:
         return None
@@ -102,3 +108,27 @@ def compare_in_well(
         math.sqrt(weights @ aligned.mean(axis=0) ** 2),
         math.sqrt(weights @ (of_density + of_ladders)),
     )
+
+
+def _averages(profile: UmbrellaProfile, z: Floats, width: float) -> Floats:
+    """Return F (L, N) of each ladder in bins of a width (Å) around z; NaN where a part of a bin is not known."""
+    kelvin, edges = profile.temperature, profile.edges
+    found = np.full((len(profile.ladders), len(z)), np.nan)
+    # a bin may end beyond an edge by rounding
+    ends = [np.clip(z + side * width / 2, edges[0], edges[-1]) for side in (-1, 1)]
+    inside = ends[1] - ends[0] > (1 - _ROUNDING) * width
+    for ladder, energies in zip(found, profile.ladders, strict=True):
+        known = np.isfinite(energies)
+        if not known.any():
+            continue
+        lowest = float(energies[known].min())
+        shares = np.where(known, np.exp(-(np.where(known, energies, lowest) - lowest) / kelvin), 0.0)
+        number, gaps = (
+            np.interp(ends[1], edges, one) - np.interp(ends[0], edges, one)
+            for one in (
+                np.append(0.0, np.cumsum(part * np.diff(edges))) for part in (shares, (~known).astype(np.float64))
+            )
+        )
+        use = inside & (gaps < _ROUNDING * width) & (number > 0)
+        ladder[use] = lowest - kelvin * np.log(number[use] / width)
+    return found

@@ -148,7 +148,7 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     refusals, warnings = [], []
     for job in jobs_of(builder):
         if job.role == "lammps":
-            uses = needed.setdefault(str(job.code.uuid), (job.code, {kind, *_options(builder)}))[1]
+            uses = needed.setdefault(str(job.code.uuid), (job.code, {kind, *_uses_of(builder)}))[1]
             resources = job.namespace.metadata.options.get("resources") or {}
             counts = [resources.get(key) or 1 for key in ("num_machines", "num_mpiprocs_per_machine")]
             total = max(math.prod(counts), resources.get("tot_num_mpiprocs") or 1)
@@ -165,12 +165,12 @@ def launch_findings(builder: Any) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(refusals)), warnings
 
 
-def _options(namespace: Any) -> set[str]:
+def _uses_of(namespace: Any) -> set[str]:
     """Return the accelerators of all plans and schedules in a builder, and ``colvars`` if one has this bias."""
     found: set[str] = set()
     for key, value in namespace.items():
         if isinstance(value, Mapping):
-            found |= _options(value)
+            found |= _uses_of(value)
         elif isinstance(value, orm.Dict) and key in ("plan", "schedule"):
             plan = value.get_dict()
             settings = plan.get("settings")

@@ -44,6 +44,31 @@ def test_harmless_lines_are_no_cause() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "memory.oom_control: oom_kill_disable 0",
+        "oom_kill 0",
+        "Job Name: oom_kill-test",
+        "UCX WARN failed to allocate huge pages",
+        "resources_used.mem=4194304kb",
+    ],
+)
+def test_words_about_memory_are_no_lack_of_it(line: str) -> None:
+    assert diagnose([line]) is None
+
+
+def test_an_allocation_that_failed_decides_over_a_limit_that_may_be_of_memory() -> None:
+    limit = "failed       37  : qmaster enforced h_rt, h_cpu, or h_vmem limit"
+    for lines in (["std::bad_alloc", limit], [limit, "std::bad_alloc"]):
+        found = diagnose(lines)
+        assert found is not None
+        assert found.kind == "out_of_memory"
+    alone = diagnose(["failed       44  : execd enforced h_rt limit"])
+    assert alone is not None
+    assert alone.kind == "time_limit"
+
+
+@pytest.mark.parametrize(
     ("line", "kind"),
     [
         ("=>> PBS: job killed: mem 4194400kb exceeded limit 4194304kb", "out_of_memory"),

@@ -20,7 +20,8 @@ def exact(world: Landscape) -> tuple[UmbrellaProfile, float]:
 
 
 @pytest.mark.parametrize(
-    ("friction", "ratio", "tolerance"), [(1000.0, 1.0, 0.03), (250.0, 1.0, 0.05), (3.0, 10.0, 5.0)]
+    ("friction", "ratio", "tolerance"),
+    [(1000.0, 1.0, 0.03), (250.0, 1.0, 0.05), (60.0, 1.06, 0.03), (3.0, 5.8, 0.3)],
 )
 def test_the_rate_is_exact_at_high_friction(friction: float, ratio: float, tolerance: float) -> None:
     world = Landscape(friction=friction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from aiida_cse.physics.crossing.umbrella import UmbrellaProfile
 from aiida_cse.physics.crossing.well_density import WellDensity, compare_in_well
@@ -14,6 +15,8 @@ KELVIN, WELL = 500.0, (-4.0, 2.0)
 EDGES = np.linspace(-5, 3, 41)
 Z = (EDGES[:-1] + EDGES[1:]) / 2
 TRUE = 150 * (Z + 1) ** 2
+#: standard errors from which on two curves disagree, with four ladders
+REACH = stats.t.ppf(0.975, 3)
 
 
 def profile(rng: np.random.Generator, error: float, tilt: float = 0.0, ladders: int = 4) -> UmbrellaProfile:
@@ -51,12 +54,28 @@ def test_equal_curves_differ_by_what_their_errors_explain() -> None:
     found = [compared(seed) for seed in range(300)]
     ratios = np.array([one.deviation / one.expected for one in found])
     assert np.sqrt((ratios**2).mean()) == pytest.approx(1, abs=0.15)
-    assert (ratios > 2).mean() < 0.03
+    assert (ratios > REACH).mean() < 0.03
 
 
 def test_curves_of_other_shapes_differ_by_more() -> None:
     ratios = [one.deviation / one.expected for one in (compared(seed, tilt=200.0) for seed in range(50))]
-    assert np.mean(np.array(ratios) > 2) > 0.9
+    assert np.mean(np.array(ratios) > REACH) > 0.9
+
+
+def test_bins_of_the_density_may_be_wider_than_those_of_the_windows() -> None:
+    edges = np.linspace(-3.5, 2.5, 13)
+    wide = (edges[:-1] + edges[1:]) / 2
+    fine = np.linspace(edges[0], edges[-1], 6001)
+    shares = np.exp(-600 * (fine[:-1] + 0.0005 + 1) ** 2 / KELVIN).reshape(12, 500).mean(axis=1)
+    steep = np.tile(600 * (Z + 1) ** 2, (4, 1)) + np.array([[-10.0], [0.0], [0.0], [10.0]])
+    windows = UmbrellaProfile(EDGES, KELVIN, steep, 0.95, 1.0, 100, ())
+    found = compare_in_well(windows, wide, -KELVIN * np.log(shares), np.full(12, 10.0), WELL)
+    assert found is not None
+    assert found.deviation < 15
+    gap = UmbrellaProfile(EDGES, KELVIN, np.where(np.abs(Z + 0.5) < 0.15, np.nan, steep), 0.95, 1.0, 100, ())
+    fewer = compare_in_well(gap, wide, -KELVIN * np.log(shares), np.full(12, 10.0), WELL)
+    assert fewer is not None
+    assert set(found.z) - set(fewer.z) == {-0.25, -0.75}
 
 
 def test_too_little_in_common_is_not_compared() -> None:
