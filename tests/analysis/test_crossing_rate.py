@@ -57,6 +57,22 @@ def test_a_rate_with_bounds_only_bounds_the_resistance() -> None:
     assert set(_of_area(CrossingRate(1e6, 0.3, 5e5, 2e6, 2e6), [0], 10.0, 500.0, 0.95).values()) == {None}
 
 
+def test_equal_curves_are_no_reason() -> None:
+    rng = np.random.default_rng(4)
+    edges = np.arange(0, 4.01, 0.2)
+    z = (edges[:-1] + edges[1:]) / 2
+    ladders = 100 * (z - 2) ** 2 + rng.normal(0, 20, (4, 20)) + rng.normal(0, 200, (4, 1))
+    profile = UmbrellaProfile(edges, 500.0, ladders, 0.95, 1.0, 100, ())
+    density = {"z_A": z, "li_K": 100 * (z - 2) ** 2 - 5000, "li_error_K": np.full(20, 20.0)}
+    facts = {"ladders": 4, "level": 0.95, "temperature_K": 500.0}
+    same = density_entries(profile, (1.0, 3.0), "Li", density)
+    assert same["density_shift_K"] == pytest.approx(5000, abs=400)
+    assert density_warning(same | facts) == []
+    other = density_entries(profile, (1.0, 3.0), "Li", density | {"li_K": density["li_K"] + 600 * z})
+    (said,) = density_warning(other | facts)
+    assert "K off the density of ions in the run (root mean square), with a standard error of" in said
+
+
 NINE = np.zeros(9)
 
 

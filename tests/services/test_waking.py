@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.test_daemon import NUDGE, wait_for
 from tests.services.profile import ServicesProfile
 
@@ -37,6 +39,7 @@ asyncio.run(purge(load_profile()))
 """
 
 
+@pytest.mark.long
 def test_a_process_whose_task_rabbitmq_has_lost_is_sent_to_a_worker(cluster: ServicesProfile) -> None:
     cluster.daemon("decr", 2)
     pk = int(cluster.python(SUBMIT))
