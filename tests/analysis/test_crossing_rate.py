@@ -64,12 +64,11 @@ def test_equal_curves_are_no_reason() -> None:
     ladders = 100 * (z - 2) ** 2 + rng.normal(0, 20, (4, 20)) + rng.normal(0, 200, (4, 1))
     profile = UmbrellaProfile(edges, 500.0, ladders, 0.95, 1.0, 100, ())
     density = {"z_A": z, "li_K": 100 * (z - 2) ** 2 - 5000, "li_error_K": np.full(20, 20.0)}
-    facts = {"ladders": 4, "level": 0.95, "temperature_K": 500.0}
     same = density_entries(profile, (1.0, 3.0), "Li", density)
     assert same["density_shift_K"] == pytest.approx(5000, abs=400)
-    assert density_warning(same | facts) == []
+    assert density_warning(same, 4, 500.0) == []
     other = density_entries(profile, (1.0, 3.0), "Li", density | {"li_K": density["li_K"] + 600 * z})
-    (said,) = density_warning(other | facts)
+    (said,) = density_warning(other, 4, 500.0)
     assert "K off the density of ions in the run (root mean square), with a standard error of" in said
 
 
@@ -84,4 +83,4 @@ def test_a_profile_that_is_none_costs_no_rate(density: dict[str, Any] | None) ->
     profile = UmbrellaProfile(np.arange(0, 4.1, 0.2), 500.0, np.zeros((4, 20)), 0.95, 1.0, 100, ())
     found = density_entries(profile, (1.0, 3.0), "Li", density)
     assert set(found.values()) == {None}
-    assert density_warning(found | {"ladders": 4, "level": 0.95, "temperature_K": 500.0}) == []
+    assert density_warning(found, 4, 500.0) == []

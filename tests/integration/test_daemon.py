@@ -300,6 +300,18 @@ def test_nothing_is_lost_when_daemon_broker_and_worker_are_killed(profile: Profi
     assert "daemon" not in profile.status(pk)
 
 
+def nudge_until_ended(profile: Profile, pk: int) -> str:
+    """Nudge a run until it has ended; return what was said."""
+    said: list[str] = []
+
+    def ended() -> bool:
+        said.append(profile.call(*NUDGE, pk))
+        return profile.ended(pk)
+
+    wait_for(ended, lambda: "".join(said))
+    return "".join(said)
+
+
 @pytest.mark.long
 def test_processes_whose_tasks_the_broker_has_lost_are_sent_to_a_worker(profile: Profile) -> None:
     before = profile.logs()
@@ -309,14 +321,7 @@ def test_processes_whose_tasks_the_broker_has_lost_are_sent_to_a_worker(profile:
     for task in (profile.folder / ".aiida" / "broker").glob("*/storage/tasks/*/*.json"):
         task.unlink()
     profile.daemon("start", "1")
-    said: list[str] = []
-
-    def ended() -> bool:
-        said.append(profile.call(*NUDGE, pk))
-        return profile.ended(pk)
-
-    wait_for(ended, lambda: "".join(said))
-    assert "was on no worker; it was sent to one" in "".join(said)
+    assert "was on no worker; it was sent to one" in nudge_until_ended(profile, pk)
     chain, *jobs = profile.processes(pk)
     assert (chain.state, chain.exit_status) == ("finished", 0)
     assert [job.label for job in jobs] == ["LammpsStageCalculation"]

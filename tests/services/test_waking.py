@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.test_daemon import NUDGE, wait_for
+from tests.integration.test_daemon import nudge_until_ended
 from tests.services.profile import ServicesProfile
 
 #: submits a sum to Slurm
@@ -45,13 +45,6 @@ def test_a_process_whose_task_rabbitmq_has_lost_is_sent_to_a_worker(cluster: Ser
     pk = int(cluster.python(SUBMIT))
     assert int(cluster.python(PURGE)) == 1
     cluster.daemon("incr", 2)
-    said: list[str] = []
-
-    def ended() -> bool:
-        said.append(cluster.call(*NUDGE, pk))
-        return cluster.ended(pk)
-
-    wait_for(ended, lambda: "".join(said))
-    assert "was on no worker; it was sent to one" in "".join(said)
+    assert "was on no worker; it was sent to one" in nudge_until_ended(cluster, pk)
     (job,) = cluster.processes(pk)
     assert (job.state, job.exit_status) == ("finished", 0), cluster.explain(pk)

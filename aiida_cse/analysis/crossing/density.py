@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from scipy import stats
 
+from aiida_cse.analysis.crossing.profile import LEVEL
 from aiida_cse.analysis.registry import finite_or_none
 from aiida_cse.physics.crossing.umbrella import UmbrellaProfile
 from aiida_cse.physics.crossing.well_density import WellDensity, compare_in_well
@@ -53,16 +54,17 @@ def density_entries(
     }
 
 
-def density_warning(found: Mapping[str, Any]) -> list[str]:
-    """Return that F and the density disagree, from the results of a crossing; empty if they do not.
+def density_warning(found: Mapping[str, Any], ladders: int, temperature: float) -> list[str]:
+    """Return that F and the density disagree, from the entries of a crossing; empty if they do not.
 
-    They do from the quantile of Student's t of the ladders on, at the level of the intervals, and 0.3 k_BT.
+    They do if the deviation is above 0.3 k_BT, and above its standard error times the quantile of Student's t over
+    the ladders at the level of the intervals.
     """
     deviation, expected = found["density_deviation_K"], found["density_expected_K"]
     if deviation is None or expected is None:
         return []
-    reach = float(stats.t.ppf((1 + found["level"]) / 2, found["ladders"] - 1))
-    if deviation <= max(reach * expected, _LEAST * found["temperature_K"]):
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, ladders - 1))
+    if deviation <= max(reach * expected, _LEAST * temperature):
         return []
     return [
         f"F in the first layer is {deviation:.0f} K off the density of ions in the run (root mean square), with a "

@@ -190,7 +190,7 @@ def crossing(
         "reasons": [
             *([off_equilibrium] if off_equilibrium else []),
             *_warnings(found, kappa, reverse, undecided, plan),
-            *density_warning(beside | {"ladders": len(profile.ladders), "level": LEVEL, "temperature_K": kelvin}),
+            *density_warning(beside, len(profile.ladders), kelvin),
             *([_ONE_SYSTEM] * (len(layer_ions) == 1)),
             *(["no ion in the first layer of the systems: no rate per area and no resistance"] * (not ions)),
         ],
